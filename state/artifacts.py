@@ -1,0 +1,98 @@
+"""Model files as the run knows them: named by their SHA-256, with parent and recipe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """File formats of models."""
+
+    ONNX = "onnx"
+    TFLITE = "tflite"
+    TENSORRT = "tensorrt"
+    PYTORCH = "pytorch"
+    TENSORFLOW = "tensorflow"
+
+
+class Device(StrEnum):
+    """Devices that a run can aim at; what is known of each is `edgewright.knowledge.devices`."""
+
+    JETSON_ORIN_NANO = "jetson-orin-nano"
+    RASPBERRY_PI_5 = "raspberry-pi-5"
+    RASPBERRY_PI_4 = "raspberry-pi-4"
+    CPU_GENERIC = "cpu-generic"
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of a model.
+
+    Attributes:
+        name: As the graph calls it.
+        dtype: NumPy's name of the element type, such as `float32`.
+        shape: One entry a dimension; `None` where the graph leaves the size open.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an artifact was made from its parent.
+
+    Attributes:
+        step: `original`, or the call that made it: `quantize`, `convert`, `prune`.
+        option: The scheme or conversion, such as `int8_static`.
+        parameters: Everything that has to be said to make it again.
+        tools: Versions of the libraries that did the work.
+    """
+
+    step: str
+    option: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model file in the store.
+
+    Attributes:
+        sha256: Its name in the store.
+        name: Its name for people, `{model}_{optimization}_{precision}.{ext}`.
+        format: File format.
+        precision: `fp32`, `fp16`, `int8`, ...
+        size_bytes: Size of the file.
+        parent: SHA-256 of the artifact it was made from; `None` for an original.
+        recipe: How it was made.
+        inputs: What it takes.
+        outputs: What it gives.
+    """
+
+    sha256: str
+    name: str
+    format: Format
+    precision: str
+    size_bytes: int
+    parent: str | None
+    recipe: Recipe
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """What a known artifact descends from, and how much the run that made it was allowed to lose.
+
+    Attributes:
+        run: The run that made the artifact.
+        original: The model that the floor comes from.
+        tolerance: The tolerance in force in that run.
+    """
+
+    run: str
+    original: Artifact
+    tolerance: float

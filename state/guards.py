@@ -1,0 +1,327 @@
+"""The guards that the phase table names: pure functions of a run and what is asked of it.
+
+Each returns `None` or the refusal with its numbers. A guard looks at evidence, not at the phase: it holds even where
+the table is wrong. All it may read is its two arguments.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from edgewright.state.artifacts import Device, Format
+from edgewright.state.errors import Code, Refusal
+from edgewright.state.evidence import Baseline
+from edgewright.state.phases import TABLE, Call, Phase, legal_calls
+from edgewright.state.policy import Policy
+from edgewright.state.protocols import BASELINE_RUNS
+from edgewright.state.run import Run, Step
+from edgewright.state.verdict import Outcome
+
+FORMAT_OF_DEVICE = MappingProxyType(
+    {
+        Device.JETSON_ORIN_NANO: Format.TENSORRT,
+        Device.RASPBERRY_PI_5: Format.TFLITE,
+        Device.RASPBERRY_PI_4: Format.TFLITE,
+        Device.CPU_GENERIC: Format.ONNX,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a call asks for, as far as a guard needs to know.
+
+    Attributes:
+        call: The call.
+        policy: The operator's bounds now.
+        now: The moment of the call.
+        base: `current`, `original` or an artifact's SHA-256, for a step.
+        needs_calibration: Whether the step takes ranges from calibration data.
+        tolerance: The tolerance asked for, for a start.
+        metric: The metric asked for, for a start.
+    """
+
+    call: Call
+    policy: Policy
+    now: datetime
+    base: str = "current"
+    needs_calibration: bool = False
+    tolerance: float = 0.0
+    metric: str = ""
+
+
+Guard = Callable[[Run | None, Asked], Refusal | None]
+
+
+def idle(run: Run | None, asked: Asked) -> Refusal | None:
+    """One thing at a time: nothing else is at work on this run (P2)."""
+    if run is None or run.job is None:
+        return None
+    return Refusal(
+        Code.BUSY,
+        f"{asked.call} while {run.job.call} is at work",
+        f"job {run.job.id} of this run has not ended, and one step is taken at a time",
+        f"call get_job(job='{run.job.id}') and wait for it, or cancel_job",
+        {"job": run.job.id},
+        ("P2",),
+    )
+
+
+def tolerance_within_cap(_run: Run | None, asked: Asked) -> Refusal | None:
+    """A call may tighten the operator's tolerance, never loosen it (P3)."""
+    cap = asked.policy.tolerance_cap
+    if asked.tolerance <= cap:
+        return None
+    return Refusal(
+        Code.TOLERANCE_ABOVE_CAP,
+        f"an accuracy tolerance of {asked.tolerance:.2%}",
+        f"the operator's configuration caps it at {cap:.2%}",
+        f"ask for {cap} or less, or have a person raise `tolerance_cap` in the operator's configuration",
+        {"asked": asked.tolerance, "cap": cap},
+        ("P3",),
+    )
+
+
+def metric_allowed(_run: Run | None, asked: Asked) -> Refusal | None:
+    """A call may only use a metric on the operator's list (P3)."""
+    allowed = asked.policy.metrics
+    if not allowed or asked.metric in allowed:
+        return None
+    return Refusal(
+        Code.METRIC_NOT_ALLOWED,
+        f"the metric {asked.metric!r}",
+        f"the operator allows {', '.join(allowed)}",
+        "use one of these, or have a person extend `metrics` in the operator's configuration",
+        {"asked": asked.metric, "allowed": list(allowed)},
+        ("P3",),
+    )
+
+
+def baseline_complete(run: Run | None, asked: Asked) -> Refusal | None:
+    """Nothing is done to a model before latency, accuracy, size and memory of the unmodified one are known (P1)."""
+    missing = ["everything"] if run is None or run.profiled is None else _missing(run.profiled.baseline)
+    if not missing:
+        return None
+    return Refusal(
+        Code.EVIDENCE_MISSING,
+        f"{asked.call} without a complete baseline",
+        f"not measured of the unmodified model: {', '.join(missing)}",
+        "call profile_model and wait until it is done",
+        {"missing": missing},
+        ("P1",),
+    )
+
+
+def _missing(baseline: Baseline) -> list[str]:
+    measured = {
+        f"latency from {BASELINE_RUNS}+ runs (there are {baseline.latency.runs})": baseline.latency.runs
+        >= BASELINE_RUNS,
+        "peak memory": baseline.memory.peak_bytes > 0,
+        "accuracy": baseline.accuracy.n > 0 and baseline.reference.n > 0,
+    }
+    return [what for what, there in measured.items() if not there]
+
+
+def no_open_candidate(run: Run | None, asked: Asked) -> Refusal | None:
+    """A candidate is kept or reverted before anything else begins (P2)."""
+    if run is None or run.open_step is None:
+        return None
+    name = run.open_step.artifact.name
+    return Refusal(
+        Code.PHASE,
+        f"{asked.call} while {name} waits for a decision",
+        "one optimisation is benchmarked, validated and decided before the next thing begins",
+        f"finish {name}: benchmark, validate and decide(keep), or decide(revert)",
+        {"candidate": run.open_step.artifact.sha256},
+        ("P2",),
+    )
+
+
+def candidate_open(run: Run | None, asked: Asked) -> Refusal | None:
+    """There is a candidate to work on (P2)."""
+    if run is not None and run.open_step is not None:
+        return None
+    return Refusal(
+        Code.EVIDENCE_MISSING,
+        f"{asked.call} without a candidate",
+        "no step has made one since the last decision",
+        "call quantize or convert first",
+        {},
+        ("P2",),
+    )
+
+
+def base_known(run: Run | None, asked: Asked) -> Refusal | None:
+    """A step starts from the original, the current best, or an artifact of this run (P3, P5)."""
+    if run is None or asked.base in {"current", "original"} or run.artifact(asked.base):
+        return None
+    known = [step.artifact.sha256 for step in run.steps]
+    return Refusal(
+        Code.UNKNOWN_ARTIFACT,
+        f"base {asked.base!r}",
+        f"this run made {len(known)} artifact(s) and none has that digest",
+        "use 'current', 'original', or the sha256 of an artifact listed by get_state(detail='full')",
+        {"known": known},
+        ("P3",),
+    )
+
+
+def calibration_present(run: Run | None, asked: Asked) -> Refusal | None:
+    """Static INT8 takes its ranges from real data or not at all (P7)."""
+    if not asked.needs_calibration or run is None or (run.profiled and run.profiled.calibration):
+        return None
+    return Refusal(
+        Code.CALIBRATION_MISSING,
+        f"{asked.call} with static INT8 and no calibration set",
+        "the run was profiled without one, and ranges are never taken from invented data",
+        "start a run with profile_model(..., calibration=...): real samples that are not in the validation set; "
+        "or use a scheme without calibration (fp16, int8_dynamic)",
+        {},
+        ("P7",),
+    )
+
+
+def benchmark_valid(run: Run | None, asked: Asked) -> Refusal | None:
+    """Accuracy is looked at once valid times of the candidate are recorded (P2, P10)."""
+    step = run.open_step if run else None
+    if step and step.benchmark and step.benchmark.valid and step.benchmark.candidate.runs >= BASELINE_RUNS:
+        return None
+    return Refusal(
+        Code.EVIDENCE_MISSING,
+        f"{asked.call} without a valid benchmark of the candidate",
+        "no benchmark of it is recorded" if not step or not step.benchmark else "; ".join(step.benchmark.findings),
+        "call benchmark first",
+        {},
+        ("P2", "P10"),
+    )
+
+
+def candidate_passes(run: Run | None, asked: Asked) -> Refusal | None:
+    """Only a candidate within the tolerance, or one that a person accepted as it is, may be kept (P3)."""
+    if run is None or run.open_step is None:
+        return None
+    return _unproven(run, run.open_step, asked, "keeping")
+
+
+def shipped_is_proven(run: Run | None, asked: Asked) -> Refusal | None:
+    """What is packaged has its own passing verdict on the run's own yardstick, or is the original (P3, P9)."""
+    if run is None or run.profiled is None:
+        return None
+    if run.best is not None:
+        return _unproven(run, run.best, asked, "packaging")
+    if run.profiled.inherited_from is None:
+        return None
+    unmodified = Step(run.profiled.original, (), accuracy=run.profiled.baseline.accuracy)
+    return _unproven(run, unmodified, asked, "packaging")
+
+
+def _unproven(run: Run, step: Step, asked: Asked, doing: str) -> Refusal | None:
+    name = step.artifact.name
+    verdict = run.verdict_of(step)
+    if verdict is None or step.accuracy is None or run.profiled is None:
+        return Refusal(
+            Code.EVIDENCE_MISSING,
+            f"{doing} {name}",
+            "its accuracy has not been measured",
+            "call validate first",
+            {"artifact": step.artifact.sha256},
+            ("P3",),
+        )
+    reference, measured = run.profiled.baseline.reference, step.accuracy
+    yardsticks = [(a.metric, a.dataset, a.preprocessing, a.n) for a in (reference, measured)]
+    if measured.artifact != step.artifact.sha256 or yardsticks[0] != yardsticks[1]:
+        return Refusal(
+            Code.EVIDENCE_MISSING,
+            f"{doing} {name}",
+            "its accuracy was not measured with the metric, data and preprocessing of the baseline",
+            "call validate on this candidate",
+            {"artifact": step.artifact.sha256},
+            ("P9",),
+        )
+    least, now = asked.policy.least_level, asked.now
+    waived = any(w.covers(measured, reference, verdict, least=least, now=now) for w in run.waivers)
+    if verdict.outcome is Outcome.PASS or waived:
+        return None
+    return Refusal(
+        Code.ACCURACY_BELOW_FLOOR,
+        f"{doing} {name}",
+        verdict.sentence,
+        "call decide(revert) and try a milder step: another scheme or calibration method, more or broader calibration "
+        "data, or a different base",
+        {
+            "metric": verdict.metric,
+            "baseline": verdict.baseline,
+            "candidate": verdict.value,
+            "floor": verdict.floor,
+            "drop": verdict.drop,
+            "tolerance": verdict.tolerance,
+            "n": verdict.n,
+        },
+        ("P3",),
+    )
+
+
+def format_fits_device(run: Run | None, _asked: Asked) -> Refusal | None:
+    """The format that is shipped is the one that the device runs (P8)."""
+    if run is None or run.current is None:
+        return None
+    device, have = run.started.target_device, run.current.format
+    want = FORMAT_OF_DEVICE[device]
+    if have is want:
+        return None
+    return Refusal(
+        Code.FORMAT_DEVICE,
+        f"packaging a {have} file for {device}",
+        f"a {device} runs {want}",
+        f"call convert(format='{want}') first, or profile the model for a device that runs {have}",
+        {"format": str(have), "wanted": str(want), "device": str(device)},
+        ("P8",),
+    )
+
+
+GUARDS: Mapping[str, Guard] = MappingProxyType(
+    {
+        guard.__name__: guard
+        for guard in (
+            idle,
+            tolerance_within_cap,
+            metric_allowed,
+            baseline_complete,
+            no_open_candidate,
+            candidate_open,
+            base_known,
+            calibration_present,
+            benchmark_valid,
+            candidate_passes,
+            shipped_is_proven,
+            format_fits_device,
+        )
+    }
+)
+
+
+def refusal_for(run: Run, asked: Asked) -> Refusal | None:
+    """Return why a call on a run is refused now, or `None` where it is legal: the table first, then its guards."""
+    row = TABLE[run.phase].get(asked.call)
+    if row is None:
+        legal = ", ".join(legal_calls(run.phase))
+        return Refusal(
+            Code.PHASE,
+            f"{asked.call} in phase {run.phase}",
+            _reason_by_phase(run.phase, asked.call),
+            f"legal here: {legal}",
+            {"phase": str(run.phase), "legal": [str(call) for call in legal_calls(run.phase)]},
+            ("P1",) if run.phase is Phase.PROFILE else ("P2",),
+        )
+    return first_refusal(row.guards, run, asked)
+
+
+def first_refusal(names: tuple[str, ...], run: Run | None, asked: Asked) -> Refusal | None:
+    """Return the refusal of the first of these guards that refuses."""
+    return next((refusal for name in names if (refusal := GUARDS[name](run, asked))), None)
+
+
+def _reason_by_phase(phase: Phase, call: Call) -> str:
+    phases = [str(other) for other, rows in TABLE.items() if call in rows]
+    return f"{call} belongs to {' and '.join(phases)}; the run is in {phase}"

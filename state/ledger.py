@@ -1,0 +1,271 @@
+"""The append-only record of every run: SQLite, one transaction a change, events chained by hash.
+
+Several server processes may share one ledger. A change is decided *inside* its transaction (`BEGIN IMMEDIATE`), so what
+a guard saw is what the change applies to. The journal is TRUNCATE with `synchronous=FULL`, not WAL: SQLite before
+3.51.3 can corrupt a WAL database that several connections write (https://sqlite.org/wal.html#walresetbug).
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_args
+
+from pydantic import TypeAdapter
+from sqlite_utils import Database
+
+from edgewright.state.artifacts import Ancestor
+from edgewright.state.errors import Code, CorruptLedger, Refused
+from edgewright.state.events import CandidateMade, Event, JobEnded, JobStarted, Profiled
+from edgewright.state.migrations import migrations
+from edgewright.state.run import Run, apply, fold
+
+BUSY_TIMEOUT_MS = 10_000
+GENESIS = hashlib.sha256(b"edgewright ledger 1").hexdigest()
+
+_KINDS: Mapping[str, type[Event]] = MappingProxyType({kind.__name__: kind for kind in get_args(Event)})
+
+
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """Return what turns objects of this dataclass into JSON and back; made on first use, since making one is slow."""
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One event as stored.
+
+    Attributes:
+        run: The run it belongs to.
+        number: Its place in the run, from 1.
+        at: When it was written, ISO 8601 in UTC.
+        kind: Class name of the event.
+        data: The event as canonical JSON.
+        previous: Hash of the record before it.
+        hash: SHA-256 over everything above.
+    """
+
+    run: str
+    number: int
+    at: str
+    kind: str
+    data: str
+    previous: str
+    hash: str
+
+    @property
+    def event(self) -> Event:
+        """The event itself."""
+        event: Event = adapter(_KINDS[self.kind]).validate_json(self.data)
+        return event
+
+    def digest(self) -> str:
+        """Return the hash that this record must have."""
+        parts = (self.previous, self.run, str(self.number), self.at, self.kind, self.data)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def verify_chain(records: list[Record]) -> None:
+    """Check hashes, order and completeness of one run's records.
+
+    Raises:
+        CorruptLedger: If anything was changed, inserted or left out before the last record.
+    """
+    previous = GENESIS
+    for number, record in enumerate(records, start=1):
+        if record.number != number or record.previous != previous or record.hash != record.digest():
+            raise CorruptLedger(f"Run {record.run}: event {number} does not follow from the one before it.")
+        previous = record.hash
+
+
+@dataclass(frozen=True)
+class RememberedCall:
+    """A call that came with an idempotency key."""
+
+    key: str
+    digest: str
+    run: str
+    job: str
+
+
+class Transaction:
+    """One atomic change, or one consistent look. Made by `Ledger.change` and `Ledger.read`."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def run(self, run: str) -> Run:
+        """Return a run as it stands.
+
+        Raises:
+            Refused: If there is none of that name.
+            CorruptLedger: If its record does not hold.
+        """
+        records = self.records(run)
+        if not records:
+            raise Refused.because(
+                Code.UNKNOWN_RUN,
+                f"run {run!r}",
+                "there is none of that name in this state folder",
+                "call get_state() without a run to list the runs, or profile_model to start one",
+            )
+        return fold(run, (record.event for record in records))
+
+    def records(self, run: str) -> list[Record]:
+        """Return a run's records in order, their chain checked."""
+        rows = self._db.table("events").rows_where("run = ?", [run], order_by="number")
+        records = [Record(**row) for row in rows]
+        verify_chain(records)
+        return records
+
+    def runs(self) -> list[str]:
+        """Return the handles of all runs, the newest first."""
+        rows = self._db.query("SELECT run FROM events WHERE number = 1 ORDER BY at DESC, rowid DESC")
+        return [row["run"] for row in rows]
+
+    def append(self, run: str, *events: Event) -> Run:
+        """Write events to a run, or begin one; return the run after them.
+
+        Raises:
+            CorruptLedger: If the phase table forbids one of them; then nothing of the transaction is written.
+        """
+        records = self.records(run)
+        state = fold(run, (record.event for record in records)) if records else None
+        previous = records[-1].hash if records else GENESIS
+        for number, event in enumerate(events, start=len(records) + 1):
+            state = apply(state, event) if state else fold(run, [event])
+            previous = self._insert(run, number, event, previous)
+            self._index(state, event)
+        if state is None:
+            raise CorruptLedger(f"Run {run} was given no event to begin with.")
+        return state
+
+    def _insert(self, run: str, number: int, event: Event, previous: str) -> str:
+        kind = type(event).__name__
+        content = adapter(type(event)).dump_python(event, mode="json")
+        data = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        unsigned = Record(run, number, datetime.now(UTC).isoformat(), kind, data, previous, "")
+        row = {**vars(unsigned), "hash": unsigned.digest()}
+        self._db.table("events").insert(row)
+        return str(row["hash"])
+
+    def _index(self, run: Run, event: Event) -> None:
+        """Keep the tables beside the events in step with them."""
+        match event:
+            case JobStarted():
+                self._db.table("jobs").insert({"job": event.job, "run": run.id, "active": 1})
+            case JobEnded():
+                self._db.table("jobs").update(event.job, {"active": 0})
+            case CandidateMade() if run.profiled is not None:
+                ancestor = Ancestor(run.id, run.profiled.root, run.profiled.tolerance)
+                self._remember_descent(event.artifact.sha256, ancestor)
+            case Profiled() if event.inherited_from is not None:
+                self._remember_descent(event.original.sha256, Ancestor(run.id, event.root, event.tolerance))
+            case _:
+                pass
+
+    def _remember_descent(self, sha256: str, ancestor: Ancestor) -> None:
+        data = adapter(Ancestor).dump_json(ancestor).decode()
+        self._db.table("descent").insert({"sha256": sha256, "run": ancestor.run, "ancestor": data}, ignore=True)
+
+    def ancestors(self) -> dict[str, Ancestor]:
+        """Return what every artifact ever made here descends from; of several makers the strictest."""
+        found: dict[str, Ancestor] = {}
+        for row in self._db.table("descent").rows:
+            ancestor: Ancestor = adapter(Ancestor).validate_json(row["ancestor"])
+            known = found.get(row["sha256"])
+            if known is None or ancestor.tolerance < known.tolerance:
+                found[row["sha256"]] = ancestor
+        return found
+
+    def active_jobs(self) -> dict[str, str]:
+        """Return the jobs that have not been settled, each with its run."""
+        return {row["job"]: row["run"] for row in self._db.table("jobs").rows_where("active = 1")}
+
+    def run_of_job(self, job: str) -> str | None:
+        """Return the run that a job belongs to."""
+        return next((row["run"] for row in self._db.table("jobs").rows_where("job = ?", [job])), None)
+
+    def remember(self, call: RememberedCall) -> None:
+        """Bind an idempotency key to the call that it came with."""
+        self._db.table("calls").insert(vars(call))
+
+    def remembered(self, key: str) -> RememberedCall | None:
+        """Return the call that a key came with first."""
+        rows = self._db.table("calls").rows_where("key = ?", [key])
+        return next((RememberedCall(**row) for row in rows), None)
+
+
+class Ledger:
+    """The ledger in one database file, which is made on first use."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        with self._connected() as db:
+            db.execute("BEGIN IMMEDIATE")  # two servers that start at once migrate one after the other
+            migrations.apply(db)
+            db.conn.execute("COMMIT")
+
+    @contextmanager
+    def change(self) -> Iterator[Transaction]:
+        """Open a transaction that is committed on a normal exit and rolled back on any other.
+
+        Raises:
+            Refused: With DISK_FULL, where there is no room to write it.
+        """
+        with self._connected() as db, _naming_a_full_disk():
+            db.conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield Transaction(db)
+            except BaseException:
+                db.conn.rollback()
+                raise
+            db.conn.execute("COMMIT")
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Open a consistent look at the ledger."""
+        with self._connected() as db:
+            db.conn.execute("BEGIN")
+            try:
+                yield Transaction(db)
+            finally:
+                db.conn.rollback()
+
+    @contextmanager
+    def _connected(self) -> Iterator[Database]:
+        """Open a connection for one transaction: cheap, and safe from any thread."""
+        connection = sqlite3.connect(self._path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+        try:
+            connection.execute("PRAGMA journal_mode=TRUNCATE")
+            connection.execute("PRAGMA synchronous=FULL")
+            yield Database(connection)
+        finally:
+            connection.close()
+
+
+@contextmanager
+def _naming_a_full_disk() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "disk is full" not in str(error) and "disk I/O error" not in str(error):
+            raise
+        raise Refused.because(
+            Code.DISK_FULL,
+            "writing to the ledger",
+            f"the state folder's disk takes no more ({error})",
+            "free space on that disk and call again; nothing was changed",
+            "P11",
+        ) from error

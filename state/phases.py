@@ -1,0 +1,128 @@
+"""The workflow as one table.
+
+The rules of this file:
+
+1. Whatever depends on the phase of a run stands in `TABLE`; no other module compares phases.
+2. A row is one call in one phase: the guards that it must pass, the fact that moves the run, and where to.
+3. A call that is not in the row of its phase is refused. Reading calls are in no row: they are always legal.
+4. A fact moves a run only from a phase whose rows name it; any other is a corrupt ledger.
+
+The guards named here are the functions of `edgewright.state.guards`; keep both in step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Phase(StrEnum):
+    """Where a run stands."""
+
+    PROFILE = "PROFILE"
+    OPTIMIZE = "OPTIMIZE"
+    BENCHMARK = "BENCHMARK"
+    VALIDATE = "VALIDATE"
+    PACKAGE = "PACKAGE"
+
+
+class Call(StrEnum):
+    """The calls that change a run. `decide` is two calls, since its two answers need different evidence."""
+
+    PROFILE_MODEL = "profile_model"
+    QUANTIZE = "quantize"
+    CONVERT = "convert"
+    BENCHMARK = "benchmark"
+    VALIDATE = "validate"
+    KEEP = "decide(keep)"
+    REVERT = "decide(revert)"
+    PACKAGE = "package"
+
+
+class Fact(StrEnum):
+    """The recorded facts that move a run."""
+
+    BASELINE_COMPLETE = "baseline_complete"
+    CANDIDATE_MADE = "candidate_made"
+    BENCHMARK_VALID = "benchmark_valid"
+    ACCURACY_MEASURED = "accuracy_measured"
+    KEPT = "kept"
+    REVERTED = "reverted"
+    PACKAGED = "packaged"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One legal call: what it must pass, the fact it can bring about, and the phase that the fact leads to."""
+
+    guards: tuple[str, ...]
+    fact: Fact
+    to: Phase
+
+
+_STEP_GUARDS = ("idle", "baseline_complete", "no_open_candidate", "base_known")
+_STEPS = {
+    Call.QUANTIZE: Row((*_STEP_GUARDS, "calibration_present"), Fact.CANDIDATE_MADE, Phase.BENCHMARK),
+    Call.CONVERT: Row(_STEP_GUARDS, Fact.CANDIDATE_MADE, Phase.BENCHMARK),
+}
+_PACKAGE = Row(
+    ("idle", "baseline_complete", "no_open_candidate", "shipped_is_proven", "format_fits_device"),
+    Fact.PACKAGED,
+    Phase.PACKAGE,
+)
+_REVERT = Row(("idle", "candidate_open"), Fact.REVERTED, Phase.OPTIMIZE)
+
+START = Row(("tolerance_within_cap", "metric_allowed"), Fact.BASELINE_COMPLETE, Phase.OPTIMIZE)
+"""The one call without a run: it makes one, which is in PROFILE until its baseline is complete."""
+
+TABLE: Mapping[Phase, Mapping[Call, Row]] = MappingProxyType(
+    {
+        Phase.PROFILE: MappingProxyType({Call.PROFILE_MODEL: START}),
+        Phase.OPTIMIZE: MappingProxyType({**_STEPS, Call.PACKAGE: _PACKAGE}),
+        Phase.BENCHMARK: MappingProxyType(
+            {
+                Call.BENCHMARK: Row(("idle", "candidate_open"), Fact.BENCHMARK_VALID, Phase.VALIDATE),
+                Call.REVERT: _REVERT,
+            }
+        ),
+        Phase.VALIDATE: MappingProxyType(
+            {
+                Call.VALIDATE: Row(
+                    ("idle", "candidate_open", "benchmark_valid"), Fact.ACCURACY_MEASURED, Phase.VALIDATE
+                ),
+                Call.KEEP: Row(
+                    ("idle", "candidate_open", "benchmark_valid", "candidate_passes"), Fact.KEPT, Phase.OPTIMIZE
+                ),
+                Call.REVERT: _REVERT,
+            }
+        ),
+        Phase.PACKAGE: MappingProxyType({Call.PACKAGE: _PACKAGE, **_STEPS}),
+    }
+)
+
+
+def legal_calls(phase: Phase) -> tuple[Call, ...]:
+    """Return the calls that change a run and are legal in this phase, guards aside."""
+    return tuple(TABLE[phase])
+
+
+def advance(phase: Phase, fact: Fact) -> Phase | None:
+    """Return the phase that a fact leads to, or `None` where no row of `phase` names it."""
+    return next((row.to for row in TABLE[phase].values() if row.fact is fact), None)
+
+
+def waits_for_decision(phase: Phase) -> bool:
+    """Whether a candidate is open in this phase."""
+    return Call.REVERT in TABLE[phase]
+
+
+def diagram() -> str:
+    """Return the table as a Mermaid state diagram, for the README."""
+    lines = ["stateDiagram-v2", f"    [*] --> {Phase.PROFILE}: {Call.PROFILE_MODEL}"]
+    edges: dict[tuple[Phase, Phase], list[str]] = {}
+    for phase, rows in TABLE.items():
+        for call, row in rows.items():
+            cause = row.fact if call is Call.PROFILE_MODEL else call
+            edges.setdefault((phase, row.to), []).append(str(cause))
+    lines += [f"    {start} --> {end}: {', '.join(causes)}" for (start, end), causes in edges.items()]
+    return "\n".join(lines)

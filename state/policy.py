@@ -1,0 +1,60 @@
+"""What the operator allows. An agent may ask for stricter, never for looser; no tool can write it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edgewright.state.protocols import ProtocolName
+
+
+class Rule(StrEnum):
+    """How a verdict is read from the numbers.
+
+    `point` compares the measured drop with the tolerance. `confident` wants the drop's interval on one side of it, and
+    says undecided otherwise.
+    """
+
+    POINT = "point"
+    CONFIDENT = "confident"
+
+
+class Level(StrEnum):
+    """How sure it is that a person gave an approval; each level contains the ones before it."""
+
+    RELAYED = "L1"
+    OUT_OF_BAND = "L2"
+    SIGNED = "L3"
+
+    @property
+    def meaning(self) -> str:
+        """The level in words, as every report states it."""
+        return {
+            Level.RELAYED: "relayed by the client; not proof of a person",
+            Level.OUT_OF_BAND: "given out of band behind a person's passphrase",
+            Level.SIGNED: "signed by a key out of the agent's reach",
+        }[self]
+
+    def reaches(self, least: "Level") -> bool:
+        """Whether this level is enough where `least` is demanded."""
+        order = list(Level)
+        return order.index(self) >= order.index(least)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The operator's bounds, recorded with each run at its start.
+
+    Attributes:
+        tolerance_cap: Largest accuracy tolerance that a call may ask for, as a relative drop.
+        metrics: Metrics that a call may name; empty means every installed one.
+        least_validation: Fewest samples of a validation set.
+        rule: How verdicts are read.
+        least_level: Lowest level at which a waiver counts.
+        protocol: How latency is measured unless a call asks for a longer one.
+    """
+
+    tolerance_cap: float = 0.02
+    metrics: tuple[str, ...] = ()
+    least_validation: int = 200
+    rule: Rule = Rule.POINT
+    least_level: Level = Level.OUT_OF_BAND
+    protocol: ProtocolName = ProtocolName.QUICK

@@ -1,0 +1,201 @@
+"""A run as its events add up to it. Folding checks each move against the phase table, so an illegal past is noticed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import reduce
+
+from edgewright.state.artifacts import Artifact
+from edgewright.state.errors import CorruptLedger, Refusal
+from edgewright.state.events import (
+    AccuracyRecorded,
+    BenchmarkRecorded,
+    CallRefused,
+    CandidateMade,
+    Event,
+    JobEnded,
+    JobOutcome,
+    JobStarted,
+    Kept,
+    Packaged,
+    Profiled,
+    Reverted,
+    Started,
+    WaiverGranted,
+)
+from edgewright.state.evidence import Accuracy, Benchmark
+from edgewright.state.phases import Phase, advance
+from edgewright.state.verdict import Verdict, judge
+from edgewright.state.waivers import Waiver
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimisation from its making to the decision on it.
+
+    Attributes:
+        artifact: The candidate.
+        findings: What its making showed.
+        benchmark: Its times beside the baseline's, once taken.
+        accuracy: Its metric, once measured.
+        kept: The decision, once taken.
+    """
+
+    artifact: Artifact
+    findings: tuple[str, ...]
+    benchmark: Benchmark | None = None
+    accuracy: Accuracy | None = None
+    kept: bool | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """The work in progress."""
+
+    id: str
+    call: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model on its way to one device.
+
+    Attributes:
+        id: Handle of the run.
+        version: Number of events folded.
+        phase: Where it stands.
+        started: What was asked for.
+        profiled: Original, data and baseline, once measured.
+        steps: Every decided step in order.
+        open_step: The candidate that waits for benchmark, validation or decision.
+        waivers: Acceptances that a person gave.
+        packages: Packages written.
+        job: The work in progress, if any.
+        trouble: Why the last job ended without evidence, if it did.
+        last_action: The last thing that changed the run.
+    """
+
+    id: str
+    version: int
+    phase: Phase
+    started: Started
+    profiled: Profiled | None = None
+    steps: tuple[Step, ...] = ()
+    open_step: Step | None = None
+    waivers: tuple[Waiver, ...] = ()
+    packages: tuple[Packaged, ...] = ()
+    job: Job | None = None
+    trouble: Refusal | None = None
+    last_action: str = "started"
+
+    @property
+    def kept(self) -> tuple[Step, ...]:
+        """The steps that were kept, in order."""
+        return tuple(step for step in self.steps if step.kept)
+
+    @property
+    def best(self) -> Step | None:
+        """The kept step with the smallest time against the baseline; `None` where the original is the best there is.
+
+        Only ratios are compared: each was taken against the baseline in the same processes.
+        """
+        return min(self.kept, key=lambda step: step.benchmark.ratio.median if step.benchmark else 1.0, default=None)
+
+    @property
+    def current(self) -> Artifact | None:
+        """What `package` ships: the best kept artifact, or the unmodified original."""
+        if self.best is not None:
+            return self.best.artifact
+        return self.profiled.original if self.profiled else None
+
+    def verdict_of(self, step: Step) -> Verdict | None:
+        """Return the verdict on a step, or `None` while its accuracy is unmeasured."""
+        if self.profiled is None or step.accuracy is None:
+            return None
+        return judge(self.profiled.baseline.reference, step.accuracy, self.profiled.tolerance)
+
+    def artifact(self, sha256: str) -> Artifact | None:
+        """Return the artifact of this run with that digest."""
+        steps = (*self.steps, self.open_step) if self.open_step else self.steps
+        known = [step.artifact for step in steps]
+        if self.profiled:
+            known.append(self.profiled.original)
+        return next((artifact for artifact in known if artifact.sha256 == sha256), None)
+
+
+def fold(run: str, events: Iterable[Event]) -> Run:
+    """Return what the events of a run add up to.
+
+    Raises:
+        CorruptLedger: If the first event does not start a run, or an event moves it as the phase table forbids.
+    """
+    stream = iter(events)
+    first = next(stream, None)
+    if not isinstance(first, Started):
+        raise CorruptLedger(f"Run {run} does not begin with its start but with {type(first).__name__}.")
+    return reduce(apply, stream, Run(id=run, version=1, phase=Phase.PROFILE, started=first))
+
+
+def apply(run: Run, event: Event) -> Run:
+    """Return the run after one more event.
+
+    Raises:
+        CorruptLedger: If the phase table knows no such move.
+    """
+    run = replace(run, version=run.version + 1)
+    if (fact := getattr(event, "fact", None)) is not None:
+        phase = advance(run.phase, fact)
+        if phase is None:
+            raise CorruptLedger(f"Run {run.id}: {fact} cannot happen in {run.phase}.")
+        run = replace(run, phase=phase, last_action=str(fact), trouble=None)
+    return _absorb(run, event)
+
+
+def _absorb(run: Run, event: Event) -> Run:
+    """Write the event's content into the run."""
+    match event:
+        case JobStarted():
+            return replace(run, job=Job(event.job, str(event.call)))
+        case JobEnded():
+            trouble = run.trouble if event.outcome is JobOutcome.DONE else event.refusal
+            return replace(run, job=None, trouble=trouble)
+        case Profiled():
+            return replace(run, profiled=event)
+        case CandidateMade():
+            return replace(run, open_step=Step(event.artifact, event.findings))
+        case WaiverGranted():
+            return replace(run, waivers=(*run.waivers, event.waiver), last_action="waiver granted")
+        case Packaged():
+            return replace(run, packages=(*run.packages, event))
+        case CallRefused():
+            return run
+        case Started():
+            raise CorruptLedger(f"Run {run.id} starts twice.")
+        case _:
+            return _absorb_step(run, event)
+
+
+def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | Reverted) -> Run:
+    """Write what concerns the open candidate into it."""
+    step = run.open_step
+    if step is None or step.artifact.sha256 != _subject(event):
+        raise CorruptLedger(f"Run {run.id}: {type(event).__name__} is not about the open candidate.")
+    match event:
+        case BenchmarkRecorded():
+            return replace(run, open_step=replace(step, benchmark=event.benchmark))
+        case AccuracyRecorded():
+            findings = (*step.findings, *event.findings)
+            return replace(run, open_step=replace(step, accuracy=event.accuracy, findings=findings))
+        case Kept() | Reverted():
+            decided = replace(step, kept=isinstance(event, Kept))
+            return replace(run, steps=(*run.steps, decided), open_step=None)
+
+
+def _subject(event: BenchmarkRecorded | AccuracyRecorded | Kept | Reverted) -> str:
+    """Return the digest of the artifact that the event is about."""
+    match event:
+        case BenchmarkRecorded():
+            return event.benchmark.candidate.artifact
+        case AccuracyRecorded():
+            return event.accuracy.artifact
+        case _:
+            return event.artifact

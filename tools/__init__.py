@@ -1,0 +1,1 @@
+"""The work itself: profiling, optimising, measuring, validating, packaging. Knows nothing of MCP."""

@@ -1,0 +1,156 @@
+"""What a worker is told to do: one frozen order a tool, complete in itself, since a worker cannot read the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edgewright.state.artifacts import Ancestor, Artifact, Device, Format
+from edgewright.state.evidence import Accuracy, Dataset
+from edgewright.state.protocols import Protocol
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Data as a caller names it: a path, and the card where it was given in the call."""
+
+    path: str
+    card: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class ProfileOrder:
+    """Import the model and the data, check them, and measure the baseline.
+
+    Attributes:
+        model_path: As the caller named it, under one of `roots`.
+        roots: Folders that the operator allows; nothing else may be read as input.
+        validation: The set that accuracy is measured on.
+        calibration: The set that INT8 ranges are taken from.
+        metric: Name of the metric.
+        target_device: What the model is made for.
+        protocol: How to time.
+        threads: Intra-operator threads.
+        least_validation: The operator's least number of validation samples.
+        ancestors: SHA-256 of every artifact that earlier runs made, and what each descends from.
+    """
+
+    model_path: str
+    roots: tuple[str, ...]
+    validation: DataSource
+    calibration: DataSource | None
+    metric: str
+    target_device: Device
+    protocol: Protocol
+    threads: int
+    least_validation: int
+    ancestors: Mapping[str, Ancestor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Original:
+    """The caller's own file, which must be the same before and after every step."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class QuantizeOrder:
+    """Make a quantised candidate.
+
+    Attributes:
+        base: The artifact to start from.
+        original: The caller's file, to be checked.
+        model_name: First part of the candidate's name.
+        scheme: `fp16`, `int8_dynamic`, `int8_static`.
+        parameters: Options of the scheme, validated.
+        calibration: The calibration set, where the scheme needs one.
+        calibration_samples: How many of its samples to use.
+        validation: The validation set, for the comparison of outputs.
+        target_device: Decides the kind of INT8.
+        lineage: SHA-256 of the run's original, written into the candidate.
+    """
+
+    base: Artifact
+    original: Original
+    model_name: str
+    scheme: str
+    parameters: Mapping[str, object]
+    calibration: Dataset | None
+    calibration_samples: int
+    validation: Dataset
+    target_device: Device
+    lineage: str
+
+
+@dataclass(frozen=True)
+class ConvertOrder:
+    """Rewrite the model without changing what it computes.
+
+    Attributes:
+        base: The artifact to start from.
+        original: The caller's file, to be checked.
+        model_name: First part of the candidate's name.
+        format: Format of the candidate.
+        operations: Such as `simplify`, `optimize_graph`, `opset`, in the order given.
+        opset: Wanted version, where `opset` is among the operations.
+        validation: Real samples for the comparison with the base.
+        target_device: Caps what the result may use.
+        lineage: SHA-256 of the run's original, written into the candidate.
+    """
+
+    base: Artifact
+    original: Original
+    model_name: str
+    format: Format
+    operations: tuple[str, ...]
+    opset: int | None
+    validation: Dataset
+    target_device: Device
+    lineage: str
+
+
+@dataclass(frozen=True)
+class BenchmarkOrder:
+    """Time baseline and candidate in turn."""
+
+    baseline: Artifact
+    candidate: Artifact
+    original: Original
+    validation: Dataset
+    protocol: Protocol
+    threads: int
+
+
+@dataclass(frozen=True)
+class ValidateOrder:
+    """Measure the candidate's accuracy on the same data as the baseline's."""
+
+    candidate: Artifact
+    original: Original
+    validation: Dataset
+    baseline: Accuracy
+    threads: int
+
+
+@dataclass(frozen=True)
+class PackageOrder:
+    """Write the package of one artifact and verify it by running it.
+
+    Attributes:
+        artifact: What is shipped.
+        original: The caller's file, to be checked.
+        validation: Smoke samples and preprocessing come from it.
+        statement: Everything the manifest says that only the ledger knows, ready as JSON.
+        report: The report in Markdown.
+        folder_name: Name of the package's folder.
+    """
+
+    artifact: Artifact
+    original: Original
+    validation: Dataset
+    statement: Mapping[str, object]
+    report: str
+    folder_name: str
+
+
+Order = ProfileOrder | QuantizeOrder | ConvertOrder | BenchmarkOrder | ValidateOrder | PackageOrder

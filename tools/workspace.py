@@ -1,0 +1,84 @@
+"""A job's room: the one folder it may write, the store it may read, and the line on which it reports progress."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgewright.state.files import file_sha256
+from edgewright.state.store import Store
+
+Progress = Callable[[int, int, str], None]
+"""Called as `progress(done, total, message)`; `done` never falls."""
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file that a job made and wants kept: it moves into the store when the job is settled."""
+
+    sha256: str
+    path: str
+    size_bytes: int
+
+
+class Workspace:
+    """What a job is given to work in.
+
+    Attributes:
+        folder: The job's folder, the only place it may write.
+        objects: The store's files, read-only.
+    """
+
+    def __init__(self, folder: Path, objects: Path, progress: Progress | None = None) -> None:
+        self.folder = folder
+        self.objects = objects
+        self._store = Store(objects)
+        self._progress = progress
+        self._new: dict[str, NewFile] = {}
+        self._verified: set[str] = set()
+
+    def scratch(self, name: str) -> Path:
+        """Return the path of a file or folder of this name inside the job's folder; it does not exist yet."""
+        scratch = self.folder / "scratch"
+        scratch.mkdir(exist_ok=True)
+        number = sum(1 for _ in scratch.iterdir())
+        return scratch / f"{number:03d}-{name}"
+
+    def keep(self, path: Path) -> str:
+        """Register a file inside the job's folder to be moved into the store; return its SHA-256."""
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+        digest = file_sha256(path)
+        self._new.setdefault(digest, NewFile(digest, str(path), path.stat().st_size))
+        return digest
+
+    def keep_json(self, content: object, name: str) -> str:
+        """Write `content` as JSON and keep it; return its SHA-256."""
+        path = self.scratch(name)
+        path.write_text(json.dumps(content, sort_keys=True), encoding="utf-8")
+        return self.keep(path)
+
+    def path_of(self, sha256: str) -> Path:
+        """Return where the file of this digest lies: kept by this job, or in the store. It must not be written.
+
+        Raises:
+            CorruptArtifact: If the store's file is missing or no longer has its digest.
+        """
+        new = self._new.get(sha256)
+        if new is not None:
+            return Path(new.path)
+        if sha256 not in self._verified:
+            self._store.verify(sha256)
+            self._verified.add(sha256)
+        return self._store.path(sha256)
+
+    @property
+    def new_files(self) -> tuple[NewFile, ...]:
+        """The files kept so far."""
+        return tuple(self._new.values())
+
+    def progress(self, done: int, total: int, message: str) -> None:
+        """Report progress to whoever watches the job."""
+        if self._progress is not None:
+            self._progress(done, total, message)
