@@ -6,20 +6,17 @@ a guard saw is what the change applies to. The journal is TRUNCATE with `synchro
 """
 
 import hashlib
-import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, get_args
 
-from pydantic import TypeAdapter
 from sqlite_utils import Database
 
 from edgewright.state.artifacts import Ancestor
+from edgewright.state.codec import decode, decode_event, encode
 from edgewright.state.errors import Code, CorruptLedger, Refused
 from edgewright.state.events import CandidateMade, Event, JobEnded, JobStarted, Profiled
 from edgewright.state.migrations import migrations
@@ -27,18 +24,6 @@ from edgewright.state.run import Run, apply, fold
 
 BUSY_TIMEOUT_MS = 10_000
 GENESIS = hashlib.sha256(b"edgewright ledger 1").hexdigest()
-
-_KINDS: Mapping[str, type[Event]] = MappingProxyType({kind.__name__: kind for kind in get_args(Event)})
-
-
-_adapters: dict[type[Any], TypeAdapter[Any]] = {}
-
-
-def adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    """Return what turns objects of this dataclass into JSON and back; made on first use, since making one is slow."""
-    if kind not in _adapters:
-        _adapters[kind] = TypeAdapter(kind)
-    return _adapters[kind]
 
 
 @dataclass(frozen=True)
@@ -66,8 +51,7 @@ class Record:
     @property
     def event(self) -> Event:
         """The event itself."""
-        event: Event = adapter(_KINDS[self.kind]).validate_json(self.data)
-        return event
+        return decode_event(self.kind, self.data)
 
     def digest(self) -> str:
         """Return the hash that this record must have."""
@@ -152,9 +136,7 @@ class Transaction:
 
     def _insert(self, run: str, number: int, event: Event, previous: str) -> str:
         kind = type(event).__name__
-        content = adapter(type(event)).dump_python(event, mode="json")
-        data = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        unsigned = Record(run, number, datetime.now(UTC).isoformat(), kind, data, previous, "")
+        unsigned = Record(run, number, datetime.now(UTC).isoformat(), kind, encode(event), previous, "")
         row = {**vars(unsigned), "hash": unsigned.digest()}
         self._db.table("events").insert(row)
         return str(row["hash"])
@@ -175,14 +157,15 @@ class Transaction:
                 pass
 
     def _remember_descent(self, sha256: str, ancestor: Ancestor) -> None:
-        data = adapter(Ancestor).dump_json(ancestor).decode()
-        self._db.table("descent").insert({"sha256": sha256, "run": ancestor.run, "ancestor": data}, ignore=True)
+        self._db.table("descent").insert(
+            {"sha256": sha256, "run": ancestor.run, "ancestor": encode(ancestor)}, ignore=True
+        )
 
     def ancestors(self) -> dict[str, Ancestor]:
         """Return what every artifact ever made here descends from; of several makers the strictest."""
         found: dict[str, Ancestor] = {}
         for row in self._db.table("descent").rows:
-            ancestor: Ancestor = adapter(Ancestor).validate_json(row["ancestor"])
+            ancestor = decode(Ancestor, row["ancestor"])
             known = found.get(row["sha256"])
             if known is None or ancestor.tolerance < known.tolerance:
                 found[row["sha256"]] = ancestor

@@ -1,6 +1,6 @@
 """A run as its events add up to it. Folding checks each move against the phase table, so an illegal past is noticed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -53,6 +53,7 @@ class Job:
 
     id: str
     call: str
+    arguments: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _absorb(run: Run, event: Event) -> Run:
     """Write the event's content into the run."""
     match event:
         case JobStarted():
-            return replace(run, job=Job(event.job, str(event.call)))
+            return replace(run, job=Job(event.job, str(event.call), event.arguments))
         case JobEnded():
             trouble = run.trouble if event.outcome is JobOutcome.DONE else event.refusal
             return replace(run, job=None, trouble=trouble)

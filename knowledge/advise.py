@@ -1,0 +1,185 @@
+"""The strategies as data: which step to recommend next, and why. They recommend; the phase table decides what is legal.
+
+The order of each list is the order of preference on that device (SPEC.md, "Strategies").
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from edgewright.state.artifacts import Device
+from edgewright.state.phases import Call, legal_calls
+from edgewright.state.run import Run
+from edgewright.state.verdict import Outcome
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A call worth making.
+
+    Attributes:
+        tool: Name of the tool.
+        arguments: Its arguments, complete.
+        why: The reason in one sentence.
+    """
+
+    tool: str
+    arguments: Mapping[str, object]
+    why: str
+
+
+@dataclass(frozen=True)
+class Idea:
+    """One step that a strategy knows.
+
+    Attributes:
+        call: `quantize` or `convert`.
+        option: The scheme or operation, as the recipe of its result names it.
+        arguments: Arguments of the call beside the run.
+        why: The reason in one sentence.
+        fits: Whether it can help this run at all.
+    """
+
+    call: Call
+    option: str
+    arguments: Mapping[str, object]
+    why: str
+    fits: Callable[[Run], bool]
+
+
+def _share_of(run: Run, *op_types: str) -> float:
+    """Return the part of the baseline's time spent in these operators."""
+    if run.profiled is None:
+        return 0.0
+    return sum(spot.share for spot in run.profiled.baseline.hot_spots if spot.op_type in op_types)
+
+
+def _has_calibration(run: Run) -> bool:
+    return run.profiled is not None and run.profiled.calibration is not None
+
+
+_MATMULS = ("MatMul", "Gemm", "FusedMatMul", "FusedGemm")
+_CONVOLUTIONS = ("Conv", "FusedConv", "ConvTranspose")
+
+SIMPLIFY = Idea(
+    Call.CONVERT,
+    "simplify",
+    {"format": "onnx", "operations": ["simplify"]},
+    "folds constants and drops what computes nothing, with the outputs unchanged",
+    lambda _run: True,
+)
+DYNAMIC = Idea(
+    Call.QUANTIZE,
+    "int8_dynamic",
+    {"scheme": "int8_dynamic", "base": "original"},
+    "most of the time goes into matrix products, which dynamic INT8 speeds up without calibration",
+    lambda run: _share_of(run, *_MATMULS) > 0.3,
+)
+STATIC = Idea(
+    Call.QUANTIZE,
+    "int8_static",
+    {"scheme": "int8_static", "base": "original"},
+    "static INT8 with real calibration data is the fastest scheme for convolutions on a CPU",
+    lambda run: _has_calibration(run) and _share_of(run, *_MATMULS, *_CONVOLUTIONS) > 0,
+)
+STATIC_PER_TENSOR = Idea(
+    Call.QUANTIZE,
+    "int8_static",
+    {"scheme": "int8_static", "per_channel": False, "base": "original"},
+    "one scale per tensor is sometimes faster, and sometimes more accurate, than one per channel",
+    _has_calibration,
+)
+STATIC_ENTROPY = Idea(
+    Call.QUANTIZE,
+    "int8_static",
+    {"scheme": "int8_static", "calibration_method": "entropy", "calibration_samples": 500, "base": "original"},
+    "ranges by entropy instead of extremes help where outliers widen them",
+    _has_calibration,
+)
+HALF = Idea(
+    Call.QUANTIZE,
+    "fp16",
+    {"scheme": "fp16", "base": "original"},
+    "halves the file; a CPU computes it in FP32, so expect no speed from it",
+    lambda _run: True,
+)
+
+STRATEGIES: Mapping[Device, tuple[Idea, ...]] = MappingProxyType(
+    {
+        Device.CPU_GENERIC: (DYNAMIC, STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, SIMPLIFY, HALF),
+        Device.RASPBERRY_PI_5: (STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, HALF),
+        Device.RASPBERRY_PI_4: (STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, HALF),
+        Device.JETSON_ORIN_NANO: (HALF, STATIC, STATIC_ENTROPY),
+    }
+)
+
+
+def advise(run: Run) -> tuple[Advice, ...]:
+    """Return the legal calls on a run, the recommended one first."""
+    if run.job is not None:
+        return (
+            Advice("get_job", {"job": run.job.id}, f"{run.job.call} is at work"),
+            Advice("cancel_job", {"job": run.job.id}, "ends it and leaves the run as it was"),
+        )
+    legal = legal_calls(run.phase)
+    advice: list[Advice] = []
+    if Call.BENCHMARK in legal:
+        advice.append(Advice("benchmark", {"run": run.id}, "times the candidate beside the baseline"))
+    if Call.VALIDATE in legal:
+        advice += _on_verdict(run)
+    if Call.QUANTIZE in legal:
+        advice += _on_steps(run)
+    if Call.REVERT in legal and not any(a.arguments.get("decision") == "revert" for a in advice):
+        advice.append(Advice("decide", {"run": run.id, "decision": "revert"}, "puts the candidate aside"))
+    return tuple(advice) or (_start_again(),)
+
+
+def _start_again() -> Advice:
+    return Advice("profile_model", {}, "this run has no baseline; start a new one with corrected arguments")
+
+
+def _on_verdict(run: Run) -> list[Advice]:
+    """Return what to do with a benchmarked candidate."""
+    step = run.open_step
+    verdict = run.verdict_of(step) if step else None
+    if verdict is None:
+        return [Advice("validate", {"run": run.id}, "measures the candidate's accuracy on the baseline's data")]
+    revert = Advice("decide", {"run": run.id, "decision": "revert"}, "puts the candidate aside")
+    if verdict.outcome is not Outcome.PASS:
+        return [revert]
+    faster = step is not None and step.benchmark is not None and step.benchmark.ratio.high < 1
+    why = "it passes and is faster" if faster else "it passes, but no speed-up is shown: keep it only for its size"
+    keep = Advice("decide", {"run": run.id, "decision": "keep"}, why)
+    return [keep, revert] if faster else [revert, keep]
+
+
+def _on_steps(run: Run) -> list[Advice]:
+    """Return the steps that were not tried yet, and packaging where it has become worth it."""
+    ideas = [idea for idea in STRATEGIES[run.started.target_device] if idea.fits(run) and not _tried(run, idea)]
+    steps = [Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why) for idea in ideas]
+    package = Advice("package", {"run": run.id}, "ships the best kept artifact, or the original where nothing was kept")
+    if not steps or _target_reached(run):
+        return [package, *steps[:2]]
+    return [*steps[:2], package]
+
+
+def _tried(run: Run, idea: Idea) -> bool:
+    wanted = {name: value for name, value in idea.arguments.items() if name not in {"base", "scheme", "format"}}
+    for step in run.steps:
+        recipe = step.artifact.recipe
+        if recipe.step != idea.call or recipe.option != idea.option:
+            continue
+        if all(recipe.parameters.get(name) == value for name, value in wanted.items()):
+            return True
+    return False
+
+
+def _target_reached(run: Run) -> bool:
+    """Whether the best kept artifact is fast enough, or faster at all where no target was named."""
+    best = run.best
+    if best is None or best.benchmark is None:
+        return False
+    target_ms = run.started.latency_target_ms
+    if target_ms is None:
+        return best.benchmark.ratio.high < 1
+    return best.benchmark.candidate.mean_ms <= target_ms

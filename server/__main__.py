@@ -1,0 +1,5 @@
+"""`python -m edgewright.server` is `edgewright`."""
+
+from edgewright.server.cli import main
+
+main()

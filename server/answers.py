@@ -1,0 +1,142 @@
+"""The calls that read, and the answer to a call whose work has ended. None of them changes a run."""
+
+from dataclasses import dataclass
+
+from edgewright.knowledge.advise import advise
+from edgewright.server import requests, state_block
+from edgewright.server.house import House
+from edgewright.server.replies import Next, Reply
+from edgewright.server.summaries import summarise
+from edgewright.state.codec import adapter
+from edgewright.state.errors import Code, Refused
+from edgewright.state.events import Event, JobEnded
+from edgewright.state.run import Run
+from edgewright.tools.runtimes.grid import RUNTIMES, version_of
+
+RUNS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job that has ended: its run now, how it ended, and the evidence it brought, if any."""
+
+    run: Run
+    ended: JobEnded
+    evidence: Event | None
+
+
+def legal_next(run: Run | None) -> list[Next]:
+    """Return the calls that are legal now, the recommended one first."""
+    if run is None:
+        return [Next(tool="get_state", arguments={}, why="lists runs, jobs and allowed folders")]
+    return [Next(tool=a.tool, arguments=dict(a.arguments), why=a.why) for a in advise(run)[:3]]
+
+
+def reply_to(run: Run, event: Event, *, job: str | None = None) -> Reply:
+    """Return the reply to a call that led to this event."""
+    summary = summarise(event, run)
+    return Reply(
+        status="done",
+        run=run.id,
+        phase=str(run.phase),
+        summary=summary.text,
+        numbers=summary.numbers,
+        warnings=summary.warnings,
+        job=job,
+        next=legal_next(run),
+    )
+
+
+def running(run: Run, job: str, house: House) -> Reply:
+    """Return the reply to a call whose work goes on."""
+    progress = house.jobs.progress(job)
+    return Reply(
+        status="running",
+        run=run.id,
+        phase=str(run.phase),
+        summary=f"At work: {progress.message} ({progress.done}/{progress.total}). Poll get_job.",
+        job=job,
+        next=[Next(tool="get_job", arguments={"job": job, "wait_seconds": 45}, why="waits for the end")],
+    )
+
+
+def ended(house: House, job: str) -> Ended | None:
+    """Return how a settled job ended, or `None` while it is at work.
+
+    Raises:
+        Refused: If there is no such job.
+    """
+    with house.ledger.read() as look:
+        name = look.run_of_job(job)
+        if name is None:
+            raise Refused.because(
+                Code.UNKNOWN_JOB,
+                f"job {job!r}",
+                "this state folder knows none of that name",
+                "call get_state() to list active jobs",
+            )
+        run, events = look.run(name), [record.event for record in look.records(name)]
+    for before, event in zip([None, *events], events, strict=False):
+        if isinstance(event, JobEnded) and event.job == job:
+            return Ended(run, event, before if event.refusal is None else None)
+    return None
+
+
+def state_of(house: House, request: requests.GetState) -> Reply:
+    """Answer `get_state`.
+
+    Raises:
+        Refused: If there is no such run.
+    """
+    if request.run is None:
+        return overview(house)
+    with house.ledger.read() as look:
+        run = look.run(request.run)
+        records = look.records(run.id) if request.detail == "full" else []
+    detail: dict[str, object] | None = None
+    if request.detail == "full":
+        detail = {
+            "state": adapter(Run).dump_python(run, mode="json"),
+            "events": [{"number": r.number, "at": r.at, "kind": r.kind, "hash": r.hash} for r in records],
+        }
+    return Reply(
+        status="done",
+        run=run.id,
+        phase=str(run.phase),
+        summary=state_block.text(run),
+        job=run.job.id if run.job else None,
+        next=legal_next(run),
+        detail=detail,
+    )
+
+
+def overview(house: House) -> Reply:
+    """Return what a new conversation needs to find its way."""
+    settings = house.settings
+    with house.ledger.read() as look:
+        runs = [look.run(name) for name in look.runs()[:RUNS_SHOWN]]
+        active = look.active_jobs()
+    roots = list(settings.real_roots)
+    listed = [f"{r.id} ({r.started.model_name} for {r.started.target_device}, {r.phase})" for r in runs]
+    following = [Next(tool="get_state", arguments={"run": runs[0].id}, why="the newest run")] if runs else []
+    return Reply(
+        status="done",
+        summary=f"{len(listed)} run(s); {len(active)} job(s) at work. "
+        + (
+            "profile_model starts a new run."
+            if roots
+            else "No folder is allowed yet: a person starts the server with "
+            "`edgewright serve --root FOLDER`, or sets `roots` in the configuration."
+        ),
+        numbers={
+            "runs": listed,
+            "active_jobs": [{"job": job, "run": run} for job, run in active.items()],
+            "roots": roots,
+            "targets": [],
+            "missing_extras": {r.name: r.install_line for r in RUNTIMES if version_of(r) is None},
+            "tolerance_cap": settings.tolerance_cap,
+            "least_validation": settings.least_validation,
+            "metrics_allowed": list(settings.metrics) or "every installed one",
+        },
+        next=[*following, Next(tool="profile_model", arguments={}, why="starts a run")],
+    )

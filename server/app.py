@@ -1,0 +1,57 @@
+"""Builds the MCP server: all wiring on one screen."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import anyio
+from mcp.server import MCPServer
+
+from edgewright.server.catalog import CATALOG
+from edgewright.server.changes import Changes
+from edgewright.server.guard import Door
+from edgewright.server.house import House
+from edgewright.server.prompts import INSTRUCTIONS, add_prompts
+from edgewright.server.resources import add_resources
+from edgewright.server.settings import Settings
+from edgewright.server.tool import EdgewrightTool
+
+ADOPT_EVERY_S = 0.5
+
+
+def build_server(settings: Settings) -> MCPServer[House]:
+    """Return a server on the state folder that the settings name. Nothing runs before it is served."""
+    house = House.open(settings)
+    changes = Changes()
+    door = Door(house)
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer[House]) -> AsyncIterator[House]:
+        """Adopt jobs that ended while no server was there, and go on doing so while this one is."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_adopt, house, changes)
+            yield house
+            tasks.cancel_scope.cancel()
+
+    server: MCPServer[House] = MCPServer(
+        "edgewright",
+        title="Edgewright",
+        description="Makes a trained model fit for an edge device: evidence or no step.",
+        instructions=INSTRUCTIONS,
+        version=version("edgewright"),
+        tools=[EdgewrightTool.of(spec, door, house, changes) for spec in CATALOG.values()],
+        lifespan=lifespan,
+        subscriptions=changes.bus,
+        log_level="WARNING",
+    )
+    changes.serve_earlier_era(server)
+    add_resources(server, house)
+    add_prompts(server)
+    return server
+
+
+async def _adopt(house: House, changes: Changes) -> None:
+    while True:
+        for run in await anyio.to_thread.run_sync(house.jobs.settle_all):
+            await changes.announce(run.id)
+        await anyio.sleep(ADOPT_EVERY_S)

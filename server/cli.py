@@ -1,0 +1,130 @@
+"""The command line. Every command is a thin skin over what the server uses."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from edgewright.server.clients import CLIENTS, snippet
+from edgewright.server.settings import Settings
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    arguments = _parser().parse_args()
+    sys.exit(COMMANDS[arguments.command](arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="edgewright", description="Evidence or no step.")
+    parser.add_argument("--version", action="version", version=version("edgewright"))
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    serve = commands.add_parser("serve", help="serve MCP over stdio, or over HTTP on loopback")
+    serve.add_argument("--http", action="store_true", help="streamable HTTP on 127.0.0.1 instead of stdio")
+    serve.add_argument("--port", type=int, default=8931, help="port for --http")
+
+    demo = commands.add_parser("demo", help="walk a real model through the whole workflow")
+    demo.add_argument("--record", type=Path, help="also write the transcript, as Markdown, to this file")
+
+    commands.add_parser("doctor", help="what is installed, what is missing, and the line that installs it")
+    commands.add_parser("runs", help="list the runs")
+    state = commands.add_parser("state", help="show where a run stands")
+    state.add_argument("run")
+    config = commands.add_parser("client-config", help="print the snippet for a client's configuration")
+    config.add_argument("client", choices=sorted(CLIENTS))
+
+    for command in (serve, config):
+        command.add_argument(
+            "--root", type=Path, action="append", default=[], help="folder that models may be read from"
+        )
+    for command in commands.choices.values():
+        command.add_argument("--state-folder", type=Path, help="where ledger, files and packages lie")
+    return parser
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    """Return the operator's settings with what the command line overrides."""
+    given: dict[str, Any] = {}  # pydantic checks each value against its field
+    if arguments.state_folder:
+        given["state_folder"] = arguments.state_folder.expanduser().resolve()
+    if roots := getattr(arguments, "root", []):
+        given["roots"] = tuple(root.expanduser().resolve() for root in roots)
+    return Settings(**given)
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Serve until the client hangs up."""
+    from edgewright.server.app import build_server
+
+    settings = _settings(arguments)
+    server = build_server(settings)
+    if not arguments.http:
+        server.run("stdio")
+        return 0
+    from edgewright.server.http import LOOPBACK, serve_http, token_of
+
+    token = token_of(settings.state_folder)
+    where = settings.state_folder / "http-token"
+    print(f"http://{LOOPBACK}:{arguments.port}/mcp  (bearer token in {where})", file=sys.stderr)
+    serve_http(server, arguments.port, token)
+    return 0
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Walk the demo."""
+    from edgewright.server.demo.walk import walk
+
+    return walk(arguments.state_folder, arguments.record)
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Print what is there and what is not."""
+    from edgewright.server.doctor import report
+
+    return report(_settings(arguments))
+
+
+def runs(arguments: argparse.Namespace) -> int:
+    """Print the runs, the newest first."""
+    from edgewright.server.house import House
+
+    with House.open(_settings(arguments)).ledger.read() as look:
+        for name in look.runs():
+            run = look.run(name)
+            print(f"{name}  {run.phase:<9}  {run.started.target_device:<16}  {run.started.model_name}")
+    return 0
+
+
+def state(arguments: argparse.Namespace) -> int:
+    """Print the state block of a run."""
+    from edgewright.server import state_block
+    from edgewright.server.house import House
+    from edgewright.state.errors import Refused
+
+    try:
+        with House.open(_settings(arguments)).ledger.read() as look:
+            print(state_block.text(look.run(arguments.run)))
+    except Refused as refused:
+        print(refused.refusal.sentence, file=sys.stderr)
+        return 1
+    return 0
+
+
+def client_config(arguments: argparse.Namespace) -> int:
+    """Print a client's snippet."""
+    roots = arguments.root or [Path.cwd()]
+    where, text = snippet(arguments.client, [root.expanduser().resolve() for root in roots])
+    print(f"{where}:", file=sys.stderr)
+    print(text)
+    return 0
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {"serve": serve, "demo": demo, "doctor": doctor, "runs": runs, "state": state, "client-config": client_config}
+)

@@ -1,0 +1,72 @@
+"""What this installation can do, what it cannot, and the line that changes that."""
+
+import os
+import sqlite3
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from edgewright.server.settings import Settings, config_file
+from edgewright.tools.confinement import landlock_abi
+from edgewright.tools.runtimes.grid import RUNTIMES, version_of
+
+GIB = 1 << 30
+
+
+def report(settings: Settings) -> int:
+    """Print the report; return 0 where the core works, 1 where something that it needs is missing."""
+    console = Console(width=120 if not sys.stdout.isatty() else None)
+    table = Table("what", "state", "to change it", title="edgewright doctor", title_justify="left")
+    problems = 0
+    for what, state, remedy, needed in [*_installation(), *_machine(settings), *_configuration(settings)]:
+        problems += needed
+        table.add_row(what, state, remedy)
+    console.print(table)
+    return 1 if problems else 0
+
+
+Line = tuple[str, str, str, bool]
+
+
+def _installation() -> list[Line]:
+    lines: list[Line] = [
+        (name, version(name), "", False) for name in ("edgewright", "mcp", "onnx", "onnxsim", "sqlite-utils")
+    ]
+    for runtime in RUNTIMES:
+        found = version_of(runtime)
+        missing = found is None and not runtime.extra
+        lines.append((runtime.title, found or "missing", "" if found else runtime.install_line, missing))
+    return lines
+
+
+def _machine(settings: Settings) -> list[Line]:
+    abi = landlock_abi()
+    folder = settings.state_folder
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free_bytes = psutil.disk_usage(str(there)).free
+    flags = (
+        Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace") if Path("/proc/cpuinfo").exists() else ""
+    )
+    vnni = "yes" if "avx512_vnni" in flags or "avx_vnni" in flags else "no or unknown"
+    return [
+        ("sandbox", f"Landlock ABI {abi}" if abi else "none", "" if abi else "use Linux >= 5.13 with Landlock", False),
+        ("SQLite", sqlite3.sqlite_version, "", False),
+        ("processors", f"{len(os.sched_getaffinity(0))}, VNNI: {vnni}", "", False),
+        ("memory", f"{psutil.virtual_memory().total / GIB:.1f} GiB", "", False),
+        ("disk for state", f"{free_bytes / GIB:.1f} GiB free", "", False),
+    ]
+
+
+def _configuration(settings: Settings) -> list[Line]:
+    file = config_file()
+    no_roots = "" if settings.roots else "edgewright serve --root FOLDER"
+    return [
+        ("configuration", str(file) if file.exists() else f"{file} (absent: defaults)", "", False),
+        ("state folder", str(settings.state_folder), "--state-folder FOLDER", False),
+        ("allowed folders", ", ".join(settings.real_roots) or "none", no_roots, False),
+        ("tolerance cap", f"{settings.tolerance_cap:.2%}", "tolerance_cap in the configuration", False),
+    ]

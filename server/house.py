@@ -1,0 +1,39 @@
+"""Everything a call may need, made once per process: settings, ledger, store and jobs of one state folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgewright.server.jobs import Jobs
+from edgewright.server.settings import Settings
+from edgewright.state.ledger import Ledger
+from edgewright.state.store import Store
+
+
+@dataclass(frozen=True)
+class House:
+    """The rooms of one state folder.
+
+    Attributes:
+        settings: What the operator decided.
+        ledger: The record of every run.
+        store: Files by digest.
+        jobs: Background work.
+    """
+
+    settings: Settings
+    ledger: Ledger
+    store: Store
+    jobs: Jobs
+
+    @classmethod
+    def open(cls, settings: Settings) -> "House":
+        """Open, or make, the state folder that the settings name."""
+        folder = settings.state_folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ledger, store = Ledger(folder / "edgewright.db"), Store(folder / "objects")
+        return cls(settings, ledger, store, Jobs(folder / "jobs", ledger, store))
+
+    @property
+    def packages(self) -> Path:
+        """Where finished packages lie."""
+        return self.settings.state_folder / "packages"

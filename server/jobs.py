@@ -1,0 +1,214 @@
+"""Background work: started detached, watched, cancelled, and settled into the ledger by whoever comes first.
+
+A job belongs to the state folder, not to the server that started it: clients and servers come and go.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+import anyio
+
+from edgewright.state.errors import Code, Refusal, Refused
+from edgewright.state.events import JobEnded, JobOutcome, Packaged
+from edgewright.state.files import sync_folder
+from edgewright.state.ledger import Ledger
+from edgewright.state.run import Run
+from edgewright.state.store import Store
+from edgewright.tools.job_folder import Answer, Envelope, JobFolder, Progress, Result
+
+POLL_S = 0.05
+Watcher = Callable[[Progress], Awaitable[None]]
+
+# Everything else of the server's environment stays behind; a worker has no business with its secrets.
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "LD_LIBRARY_PATH")
+_SET = {"ORT_DISABLE_TELEMETRY": "1", "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "HF_HUB_OFFLINE": "1"}
+
+
+def new_job() -> str:
+    """Return a handle that cannot be guessed."""
+    return f"job-{token_hex(8)}"
+
+
+class Jobs:
+    """The jobs of one state folder."""
+
+    def __init__(self, folder: Path, ledger: Ledger, store: Store) -> None:
+        self._folder = folder
+        self._ledger = ledger
+        self._store = store
+        self._started: dict[str, int] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def folder(self, job: str) -> JobFolder:
+        """Return the folder of a job."""
+        return JobFolder(self._folder / job)
+
+    @contextmanager
+    def prepared(self, envelope: Envelope) -> Iterator[Callable[[], None]]:
+        """Make a job's folder and hold its lease; yield what starts its supervisor.
+
+        The ledger must learn of the job inside this block and before the start: another server that sees a job without
+        a holder of its lease takes it for interrupted.
+
+        Raises:
+            Refused: With DISK_FULL, where there is no room for the folder.
+        """
+        folder = self.folder(envelope.job)
+        try:
+            folder.write_envelope(envelope)
+            lease = folder.take_lease()
+        except OSError as error:
+            raise _no_room(error) from error
+        try:
+            yield lambda: self._start(envelope.job, folder, lease)
+        finally:
+            os.close(lease)  # the supervisor's copy holds it from here on
+            if envelope.job not in self._started:
+                shutil.rmtree(folder.path, ignore_errors=True)
+
+    def _start(self, job: str, folder: JobFolder, lease: int) -> None:
+        fcntl.fcntl(lease, fcntl.F_SETFD, 0)
+        self._started[job] = self._spawn(folder, lease)
+
+    def _spawn(self, folder: JobFolder, lease: int) -> int:
+        command = [sys.executable, "-I", "-m", "edgewright.tools.supervisor", str(folder.path), str(lease)]
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _SET
+        return os.posix_spawn(
+            sys.executable,
+            command,
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(folder.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+
+    def settle(self, job: str) -> Run | None:
+        """Write a finished job's evidence into the ledger; return the run, or `None` while the job is at work.
+
+        Doing it twice, or in two servers at once, is doing it once.
+        """
+        with self._ledger.read() as look:
+            name = look.run_of_job(job)
+            if name is None or job not in look.active_jobs():
+                self._reap(job)
+                return look.run(name) if name else None
+        folder = self.folder(job)
+        alive = folder.is_alive()
+        result = folder.result() or (None if alive else _interrupted(job))
+        if result is None:
+            return None
+        for new in result.answer.files:
+            self._store.adopt(Path(new.path), new.sha256)
+        self._move_package(folder, result.answer)
+        run = self._record(name, job, result)
+        self._reap(job)
+        shutil.rmtree(folder.path / "scratch", ignore_errors=True)
+        return run
+
+    def _record(self, name: str, job: str, result: Result) -> Run:
+        answer = result.answer
+        ended = JobEnded(job, result.outcome, result.seconds, answer.sandbox, answer.refusal)
+        with self._ledger.change() as change:
+            if job not in change.active_jobs():
+                return change.run(name)
+            found = [answer.found.event] if answer.found and result.outcome is JobOutcome.DONE else []
+            return change.append(name, *found, ended)
+
+    def _move_package(self, folder: JobFolder, answer: Answer) -> None:
+        """Move a finished package to where its evidence says it lies."""
+        if answer.package is None or answer.found is None:
+            return
+        event = answer.found.event
+        source = folder.path / answer.package
+        if isinstance(event, Packaged) and source.exists():
+            final = Path(event.folder)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            source.rename(final)
+            sync_folder(final.parent)
+
+    def _reap(self, job: str) -> None:
+        """Take leave of a supervisor that this process started; others' go to their own parents."""
+        pid = self._started.pop(job, None)
+        if pid is not None:
+            os.waitpid(pid, 0)
+
+    def settle_all(self) -> list[Run]:
+        """Settle whatever has ended, whoever started it; return the runs that this moved."""
+        with self._ledger.read() as look:
+            active = look.active_jobs()
+        return [run for job in active if (run := self.settle(job)) is not None]
+
+    def progress(self, job: str) -> Progress:
+        """Return how far a job is."""
+        return self.folder(job).progress() or Progress(0, 1, "starting")
+
+    async def wait(self, job: str, seconds: float, watcher: Watcher) -> Run | None:
+        """Wait for a job's end, reporting progress; return the run once settled, `None` when the time is up."""
+        deadline = time.monotonic() + seconds
+        last: Progress | None = None
+        while (run := await anyio.to_thread.run_sync(self.settle, job)) is None:
+            progress = self.progress(job)
+            if progress != last:
+                await watcher(progress)
+                last = progress
+            if time.monotonic() >= deadline:
+                return None
+            await anyio.sleep(POLL_S)
+        return run
+
+    async def cancel(self, job: str) -> Run | None:
+        """Ask a job to end, with everything it started; return the run once it has."""
+        folder = self.folder(job)
+        if folder.is_alive() and (pid := supervisor_of(folder)) is not None:
+            os.kill(pid, signal.SIGTERM)
+
+        async def unwatched(_: Progress) -> None:
+            return None
+
+        return await self.wait(job, 10, unwatched)
+
+
+def supervisor_of(folder: JobFolder) -> int | None:
+    """Return the process that supervises this job: the one whose command line names its folder."""
+    wanted = ["edgewright.tools.supervisor", str(folder.path)]
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        except OSError:
+            continue
+        if command[3:5] == wanted:
+            return int(process.name)
+    return None
+
+
+def _no_room(error: OSError) -> Refused:
+    return Refused.because(
+        Code.DISK_FULL,
+        "starting a job",
+        f"its folder could not be written ({error.strerror})",
+        "free space on the disk of the state folder and call again; nothing was changed",
+        "P11",
+    )
+
+
+def _interrupted(job: str) -> Result:
+    refusal = Refusal(
+        Code.INTERRUPTED,
+        f"the work of job {job}",
+        "its processes were gone before they answered (killed, or the machine was restarted)",
+        "call the step again; nothing of it was recorded",
+        {"job": job},
+        ("P11",),
+    )
+    return Result(JobOutcome.INTERRUPTED, 0.0, Answer(sandbox="unknown", refusal=refusal))

@@ -1,0 +1,98 @@
+"""What goes back over the wire: one shape for every reply, one for every refusal, nowhere else made.
+
+Popular clients hand their model the structured object only, others the text only: both carry all that matters.
+"""
+
+import unicodedata
+from typing import Literal
+
+from mcp.types import CallToolResult, TextContent
+from pydantic import BaseModel, Field
+
+from edgewright.state.errors import Refusal
+
+
+class Next(BaseModel):
+    """A call that is legal now."""
+
+    tool: str
+    arguments: dict[str, object]
+    why: str = ""
+
+
+class Reply(BaseModel):
+    """What every tool answers when it was not refused."""
+
+    status: Literal["done", "running", "failed"] = Field(description="'running': poll get_job")
+    run: str | None = None
+    phase: str | None = None
+    summary: str = Field(description="The whole answer in a few sentences")
+    numbers: dict[str, object] = Field(
+        default_factory=dict, description="Measured values; each says where it was taken"
+    )
+    warnings: list[str] = Field(default_factory=list)
+    job: str | None = None
+    next: list[Next] = Field(default_factory=list, description="Legal calls now, the recommended one first")
+    detail: dict[str, object] | None = None
+
+
+def to_result(reply: Reply) -> CallToolResult:
+    """Return a reply as text and structure."""
+    content = legible(reply.model_dump(mode="json", exclude_none=True, exclude_defaults=False))
+    lines = [reply.summary, *(f"Warning: {warning}" for warning in reply.warnings)]
+    lines += [f"Next: {_call(call)}" + (f" - {call.why}" if call.why else "") for call in reply.next]
+    return CallToolResult(
+        content=[TextContent(type="text", text=str(legible("\n".join(lines))))],
+        structured_content=content if isinstance(content, dict) else {},
+        is_error=False,
+    )
+
+
+def to_refusal(refusal: Refusal, *, run: str | None, phase: str | None, legal: list[Next]) -> CallToolResult:
+    """Return a refusal as an error result: what, why, the numbers, and which calls are legal now (P12)."""
+    content = legible(
+        {
+            "status": "refused",
+            "code": str(refusal.code),
+            "refused": refusal.what,
+            "why": refusal.why,
+            "do": refusal.do,
+            "numbers": dict(refusal.facts),
+            "promises": list(refusal.promises),
+            "run": run,
+            "phase": phase,
+            "next": [call.model_dump(mode="json") for call in legal],
+        }
+    )
+    lines = [refusal.sentence, *(f"Next: {_call(call)}" for call in legal)]
+    return CallToolResult(
+        content=[TextContent(type="text", text=str(legible("\n".join(lines))))],
+        structured_content=content if isinstance(content, dict) else {},
+        is_error=True,
+    )
+
+
+def _call(call: Next) -> str:
+    return f"{call.tool}({', '.join(f'{name}={value!r}' for name, value in call.arguments.items())})"
+
+
+TEXT_LIMIT = 4000
+
+
+def legible(content: object) -> object:
+    """Return plain data with every string made harmless: no control, bidirectional or zero-width characters.
+
+    Names come from model files and file names; what an assistant reads must be what is there.
+    """
+    if isinstance(content, str):
+        shown = "".join(char if _is_plain(char) else f"\\u{ord(char):04x}" for char in content[:TEXT_LIMIT])
+        return shown if len(content) <= TEXT_LIMIT else shown + " [cut]"
+    if isinstance(content, dict):
+        return {str(legible(str(key))): legible(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [legible(value) for value in content]
+    return content
+
+
+def _is_plain(char: str) -> bool:
+    return char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Co", "Cs"}

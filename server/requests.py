@@ -1,0 +1,163 @@
+"""What each tool may be asked: the arguments, their bounds and their words. Anything else is refused."""
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from edgewright.state.artifacts import Device
+
+RunHandle = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="Run handle, from profile_model")]
+JobHandle = Annotated[str, Field(pattern=r"^job-[0-9a-f]{16}$", description="Job handle, from an earlier reply")]
+Base = Annotated[
+    str,
+    Field(
+        pattern=r"^(current|original|[0-9a-f]{64})$",
+        description="What to start from: 'current' (best kept), 'original', or an artifact's sha256",
+    ),
+]
+Key = Annotated[
+    str | None,
+    Field(max_length=100, description="Repeat a call safely: the same key with the same arguments takes effect once"),
+]
+Detail = Annotated[Literal["summary", "full"], Field(description="'full' adds every recorded number")]
+
+
+class Request(BaseModel):
+    """Arguments of one tool. Strict: unknown names and values of another type are refused, not guessed at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Data(Request):
+    """Data with its card in the call, for callers who cannot write files."""
+
+    path: str = Field(max_length=4096, description="Absolute path of the .npz, folder or CSV")
+    card: dict[str, object] = Field(description="The data card; see the server's resource edgewright://data-card")
+
+
+def _opened(value: object) -> object:
+    """Return the object inside a JSON string: some clients send structured arguments as text."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+DataArgument = Annotated[str | Data, BeforeValidator(_opened)]
+
+
+class ProfileModel(Request):
+    """Arguments of `profile_model`."""
+
+    model_path: str = Field(max_length=4096, description="Absolute path of the model file under an allowed root")
+    validation: DataArgument = Field(
+        description="Labelled validation set: absolute path (card beside it), or {path, card}"
+    )
+    metric: str = Field(max_length=64, description="top-1, top-5, f1, rmse, cosine, or one the operator installed")
+    target_device: Annotated[Device, Field(strict=False, description="What the model is made for")]
+    target: str | None = Field(
+        None, pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="Alias of an enrolled target to measure on"
+    )
+    calibration: DataArgument | None = Field(
+        None, description="Real samples for INT8 ranges, disjoint from validation; same forms"
+    )
+    accuracy_tolerance: float = Field(
+        0.02, ge=0, lt=1, description="Largest relative accuracy drop, 0.02 = 2 %; the operator's cap cannot be passed"
+    )
+    latency_target_ms: float | None = Field(None, gt=0, description="Wanted latency in ms, if there is one")
+    idempotency_key: Key = None
+
+
+class Quantize(Request):
+    """Arguments of `quantize`."""
+
+    run: RunHandle
+    scheme: Literal["fp16", "int8_dynamic", "int8_weight_only", "int8_static", "int8_mixed", "int16x8"] = Field(
+        description="ONNX offers fp16, int8_dynamic (MatMul and Gemm only) and int8_static (needs calibration)"
+    )
+    base: Base = "current"
+    per_channel: bool = Field(True, description="int8_static: one scale per output channel of each weight")  # noqa: FBT003
+    calibration_method: Literal["minmax", "percentile", "entropy"] = Field(
+        "minmax", description="int8_static: how activation ranges are chosen"
+    )
+    calibration_samples: int = Field(200, ge=1, le=100_000, description="int8_static: samples to take ranges from")
+    idempotency_key: Key = None
+
+
+Operation = Literal["simplify", "optimize_graph", "opset"]
+
+
+def _simplify_only() -> list[Operation]:
+    return ["simplify"]
+
+
+class Convert(Request):
+    """Arguments of `convert`."""
+
+    run: RunHandle
+    format: Literal["onnx", "tflite", "tensorrt"] = Field("onnx", description="Format of the result")
+    operations: list[Operation] = Field(
+        default_factory=_simplify_only,
+        min_length=1,
+        max_length=3,
+        description="onnx: simplify (fold, onnxsim), optimize_graph (fuse offline), opset (change version)",
+    )
+    opset: int | None = Field(None, ge=7, le=99, description="Wanted opset, with operation 'opset'")
+    base: Base = "current"
+    idempotency_key: Key = None
+
+
+class Benchmark(Request):
+    """Arguments of `benchmark`."""
+
+    run: RunHandle
+    protocol: Literal["quick", "standard", "sustained"] | None = Field(
+        None, description="quick (seconds), standard (3 processes, 10 s each), sustained (300 s); default: operator's"
+    )
+    idempotency_key: Key = None
+
+
+class Validate(Request):
+    """Arguments of `validate`."""
+
+    run: RunHandle
+    idempotency_key: Key = None
+
+
+class Decide(Request):
+    """Arguments of `decide`."""
+
+    run: RunHandle
+    decision: Literal["keep", "revert"] = Field(description="keep needs a PASS verdict; revert is always possible")
+    idempotency_key: Key = None
+
+
+class Package(Request):
+    """Arguments of `package`."""
+
+    run: RunHandle
+    idempotency_key: Key = None
+
+
+class GetState(Request):
+    """Arguments of `get_state`."""
+
+    run: RunHandle | None = None
+    detail: Detail = "summary"
+
+
+class GetJob(Request):
+    """Arguments of `get_job`."""
+
+    job: JobHandle
+    wait_seconds: float = Field(20, ge=0, le=45, description="How long to wait for the job's end, in seconds")
+    detail: Detail = "summary"
+
+
+class CancelJob(Request):
+    """Arguments of `cancel_job`."""
+
+    job: JobHandle

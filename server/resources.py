@@ -1,0 +1,48 @@
+"""What can be read without a tool: the state of a run, the form of a data card, the schema of a manifest."""
+
+import json
+from typing import Any
+
+from edgewright.tools.package.manifest import manifest_schema
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+
+from edgewright.server import state_block
+from edgewright.server.changes import STATE_URI
+from edgewright.server.house import House
+from edgewright.state.errors import Refused
+from edgewright.state.run import Run
+from edgewright.tools.datasets.card import CARD_GUIDE
+
+
+def add_resources(server: MCPServer[Any], house: House) -> None:
+    """Add the resources of a house to its server."""
+
+    def run_named(run: str) -> Run:
+        try:
+            with house.ledger.read() as look:
+                return look.run(run)
+        except Refused as refused:
+            raise ResourceNotFoundError(refused.refusal.sentence) from refused
+
+    @server.resource(STATE_URI, name="model-opt-state", title="State of a run", mime_type="text/plain")
+    def state_text(run: str) -> str:
+        """Return the state block of a run as text."""
+        return state_block.text(run_named(run))
+
+    @server.resource(f"{STATE_URI}/json", name="model-opt-state-json", mime_type="application/json")
+    def state_json(run: str) -> str:
+        """Return the state block of a run as JSON."""
+        return json.dumps(state_block.fields(run_named(run)))
+
+    @server.resource(
+        "edgewright://data-card", name="data-card", title="How to write a data card", mime_type="text/markdown"
+    )
+    def data_card() -> str:
+        """Return how a data card is written."""
+        return CARD_GUIDE
+
+    @server.resource("edgewright://manifest-schema", name="manifest-schema", mime_type="application/schema+json")
+    def schema() -> str:
+        """Return the JSON schema of a package's manifest."""
+        return manifest_schema()

@@ -1,0 +1,88 @@
+"""The operator's configuration: what agents may touch and how far they may go. No tool writes it.
+
+Read from, strongest first: command-line options, `EDGEWRIGHT_*` environment variables, the TOML file named by
+`EDGEWRIGHT_CONFIG` (otherwise `config.toml` in the platform's configuration folder), the defaults here.
+"""
+
+import os
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from edgewright.state.policy import Level, Policy, Rule
+from edgewright.state.protocols import ProtocolName
+from edgewright.tools.job_folder import Limits
+
+GIB = 1 << 30
+
+
+def config_file() -> Path:
+    """Return where the operator's configuration is read from, whether it exists or not."""
+    named = os.environ.get("EDGEWRIGHT_CONFIG")
+    return Path(named) if named else platformdirs.user_config_path("edgewright") / "config.toml"
+
+
+class Settings(BaseSettings):
+    """What the operator decided. Unknown names are refused, so a typing error cannot loosen anything in silence."""
+
+    model_config = SettingsConfigDict(env_prefix="EDGEWRIGHT_", extra="forbid", frozen=True)
+
+    state_folder: Path = Field(
+        default_factory=lambda: platformdirs.user_state_path("edgewright"),
+        description="Ledger, stored files, jobs and packages",
+    )
+    roots: tuple[Path, ...] = Field((), description="Folders that models and data may be read from")
+    tolerance_cap: float = Field(0.02, ge=0, le=1, description="Largest accuracy tolerance a call may ask for")
+    metrics: tuple[str, ...] = Field((), description="Metrics a call may name; empty allows every installed one")
+    least_validation: int = Field(200, ge=1, description="Fewest samples of a validation set")
+    least_level: Level = Field(Level.OUT_OF_BAND, description="Lowest level at which a waiver counts")
+    protocol: ProtocolName = Field(
+        ProtocolName.QUICK, description="How latency is measured unless a call asks for more"
+    )
+    threads: int = Field(1, ge=1, le=256, description="Intra-operator threads of every measurement")
+    job_seconds: float = Field(3600, gt=0, description="Wall time after which a job is ended")
+    job_memory_bytes: int = Field(8 * GIB, ge=GIB // 4, description="Resident memory at which a job is ended")
+    job_file_bytes: int = Field(16 * GIB, ge=1 << 20, description="Largest file that a job may write")
+    wait_s: float = Field(45, ge=0, le=50, description="How long a call waits for its job before it answers `running`")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the TOML file below the environment; leave out sources that an agent's working folder could supply."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
+
+    @property
+    def real_roots(self) -> tuple[str, ...]:
+        """The roots with links resolved, once and by the operator's own word."""
+        return tuple(str(root.expanduser().resolve()) for root in self.roots)
+
+    @property
+    def policy(self) -> Policy:
+        """The bounds as the guards read them."""
+        return Policy(
+            tolerance_cap=self.tolerance_cap,
+            metrics=self.metrics,
+            least_validation=self.least_validation,
+            rule=Rule.POINT,
+            least_level=self.least_level,
+            protocol=self.protocol,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """What each job may use."""
+        return Limits(self.job_seconds, self.job_memory_bytes, self.job_file_bytes)

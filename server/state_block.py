@@ -1,0 +1,74 @@
+"""The `model-opt-state` block: a run in the seed's fields and order, as data and as text."""
+
+from edgewright.knowledge.advise import advise
+from edgewright.server.replies import legible
+from edgewright.state.run import Run
+
+UNMEASURED = "unmeasured"
+
+
+def fields(run: Run) -> dict[str, object]:
+    """Return the block's fields in the seed's order. What was not measured says so."""
+    profiled, best = run.profiled, run.best
+    baseline = profiled.baseline if profiled else None
+    tolerance = profiled.tolerance if profiled else run.started.accuracy_tolerance
+    label = baseline.latency.environment.label if baseline else None
+    latency = baseline.latency.mean_ms if baseline else None
+    best_latency = best.benchmark.candidate.mean_ms if best and best.benchmark else latency
+    accuracy = baseline.accuracy.value if baseline else None
+    best_accuracy = best.accuracy.value if best and best.accuracy else accuracy
+    return {
+        "phase": str(run.phase),
+        "model_name": run.started.model_name,
+        "source_format": str(profiled.original.format) if profiled else "unknown",
+        "target_device": str(run.started.target_device),
+        "baseline_latency_ms": _measured(latency, label),
+        "baseline_accuracy": UNMEASURED if accuracy is None else round(accuracy, 6),
+        "accuracy_tolerance": f"{tolerance:.4g}" if tolerance < 0.0001 else f"{tolerance:.2%}",
+        "optimizations_applied": ", ".join(_applied(run)) or "none",
+        "current_best_latency_ms": _measured(best_latency, label),
+        "current_best_accuracy": UNMEASURED if best_accuracy is None else round(best_accuracy, 6),
+        "original_model_path": run.started.model_path,
+        "last_action": run.last_action,
+        "next_action": next_action(run),
+        "blockers": "; ".join(blockers(run)) or "none",
+    }
+
+
+def text(run: Run) -> str:
+    """Return the block as text."""
+    lines = [f"{name}: {value}" for name, value in fields(run).items()]
+    return str(legible("\n".join(["<model-opt-state>", *lines, "</model-opt-state>"])))
+
+
+def next_action(run: Run) -> str:
+    """Return the recommended call in one line."""
+    first = advise(run)[0]
+    return f"{first.tool}({', '.join(f'{k}={v!r}' for k, v in first.arguments.items())})"
+
+
+def blockers(run: Run) -> list[str]:
+    """Return what stands in the way."""
+    found = [run.trouble.sentence] if run.trouble else []
+    step = run.open_step
+    verdict = run.verdict_of(step) if step else None
+    if verdict is not None and verdict.outcome != "PASS":
+        found.append(verdict.sentence)
+    if step is not None and step.benchmark is not None and not step.benchmark.valid:
+        found += step.benchmark.findings
+    return found
+
+
+def _applied(run: Run) -> list[str]:
+    """Return the steps that lead to the best artifact, in order."""
+    chain: list[str] = []
+    artifact = run.current
+    while artifact is not None and artifact.parent is not None:
+        recipe = artifact.recipe
+        chain.append(f"{recipe.step}({recipe.option})" if recipe.option else recipe.step)
+        artifact = run.artifact(artifact.parent)
+    return chain[::-1]
+
+
+def _measured(value_ms: float | None, label: object) -> str:
+    return UNMEASURED if value_ms is None else f"{value_ms:.4g} [{label}]"

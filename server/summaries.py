@@ -1,0 +1,157 @@
+"""What a finished call tells its caller: the event it led to, in a few sentences and the numbers that matter.
+
+Kept short: an assistant pays for every byte. `get_state(detail="full")` has the rest.
+"""
+
+from dataclasses import dataclass, field
+
+from edgewright.state.events import (
+    AccuracyRecorded,
+    BenchmarkRecorded,
+    CandidateMade,
+    Event,
+    Kept,
+    Packaged,
+    Profiled,
+    Reverted,
+)
+from edgewright.state.evidence import Benchmark, Latency
+from edgewright.state.run import Run
+from edgewright.state.verdict import judge
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A finished call in short."""
+
+    text: str
+    numbers: dict[str, object] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def summarise(event: Event, run: Run) -> Summary:
+    """Return the summary of an event of a run."""
+    match event:
+        case Profiled():
+            return _profiled(event, run)
+        case CandidateMade():
+            return _candidate(event, run)
+        case BenchmarkRecorded():
+            return _benchmark(event.benchmark)
+        case AccuracyRecorded():
+            return _accuracy(event, run)
+        case Kept() | Reverted():
+            return _decision(event, run)
+        case Packaged():
+            text = f"Package written and run: {event.folder}. {' '.join(event.verified)}"
+            return Summary(text, {"manifest_sha256": event.manifest})
+        case _:
+            return Summary(f"{type(event).__name__} recorded.")
+
+
+def _profiled(event: Profiled, run: Run) -> Summary:
+    baseline = event.baseline
+    accuracy, reference = baseline.accuracy, baseline.reference
+    text = (
+        f"Baseline complete. {accuracy.metric} {accuracy.value:.4f} on {accuracy.n} samples; tolerance "
+        f"{event.tolerance:.2%}. Sample: {'; '.join(event.validation.echo)}"
+    )
+    warnings = [f"{check.item}: {check.detail}" for check in event.checks if check.status == "warning"]
+    if event.inherited_from:
+        warnings.append(
+            f"this file was made in {event.inherited_from}: the floor is that run's original "
+            f"({reference.metric} {reference.value:.4f}, tolerance {event.tolerance:.2%})"
+        )
+    spots = {spot.op_type: round(spot.share, 3) for spot in baseline.hot_spots[:3]}
+    numbers: dict[str, object] = {
+        "latency_ms": latency_numbers(baseline.latency),
+        "peak_memory_mib": round(baseline.memory.peak_bytes / MIB, 1),
+        "size_bytes": event.original.size_bytes,
+        "parameters": baseline.graph.parameters,
+        "time_by_operator": spots,
+    }
+    del run
+    return Summary(text, numbers, warnings)
+
+
+def latency_numbers(latency: Latency) -> dict[str, object]:
+    """Return a latency's numbers with where and how they were taken."""
+    percentiles = {f"p{p}": round(value, 4) for p, value in sorted(latency.percentiles_ms.items())}
+    return {
+        "mean": round(latency.mean_ms, 4),
+        **percentiles,
+        "runs": latency.runs,
+        "protocol": str(latency.protocol.name),
+        "label": str(latency.environment.label),
+    }
+
+
+def _candidate(event: CandidateMade, run: Run) -> Summary:
+    artifact = event.artifact
+    base = run.artifact(artifact.parent or "")
+    ratio = f" ({base.size_bytes / artifact.size_bytes:.2f}x smaller than {base.name})" if base else ""
+    return Summary(
+        f"Candidate {artifact.name} made: {artifact.size_bytes} bytes{ratio}. It counts for nothing until benchmarked "
+        "and validated.",
+        {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes},
+        list(event.findings),
+    )
+
+
+def _benchmark(benchmark: Benchmark) -> Summary:
+    ratio = benchmark.ratio
+    if not benchmark.valid:
+        return Summary("The benchmark is INVALID and counts for nothing.", {}, list(benchmark.findings))
+    if ratio.high < 1:
+        text = f"The candidate is {1 / ratio.median:.2f}x as fast as the baseline"
+    elif ratio.low > 1:
+        text = f"The candidate is slower: {ratio.median:.2f}x the baseline's time"
+    else:
+        text = "No difference in speed is shown"
+    interval = f"{ratio.confidence:.0%} interval of the time ratio {ratio.low:.3f} to {ratio.high:.3f}"
+    return Summary(
+        f"{text} ({interval}), {benchmark.candidate.environment.label}.",
+        {
+            "candidate_ms": latency_numbers(benchmark.candidate),
+            "baseline_mean_ms": round(benchmark.baseline.mean_ms, 4),
+            "peak_memory_mib": round(benchmark.candidate_memory.peak_bytes / MIB, 1),
+        },
+        list(benchmark.findings),
+    )
+
+
+def _accuracy(event: AccuracyRecorded, run: Run) -> Summary:
+    if run.profiled is None:
+        return Summary("Accuracy recorded.")
+    verdict = judge(run.profiled.baseline.reference, event.accuracy, run.profiled.tolerance)
+    agreement = event.accuracy.agreement
+    warnings = list(event.findings)
+    return Summary(
+        f"{verdict.sentence}.",
+        {
+            "verdict": str(verdict.outcome),
+            "metric": verdict.metric,
+            "baseline": round(verdict.baseline, 6),
+            "candidate": round(verdict.value, 6),
+            "floor": round(verdict.floor, 6),
+            "drop_rel": round(verdict.drop, 6),
+            "n": verdict.n,
+            "agreement_with_original": None if agreement is None else round(agreement, 4),
+        },
+        warnings,
+    )
+
+
+def _decision(event: Kept | Reverted, run: Run) -> Summary:
+    step = next((step for step in run.steps if step.artifact.sha256 == event.artifact), None)
+    name = step.artifact.name if step else event.artifact
+    current = run.current
+    best = f" Best now: {current.name}." if current else ""
+    if isinstance(event, Reverted):
+        return Summary(f"{name} was put aside; its evidence stays.{best}")
+    warnings = []
+    if step and step.benchmark and step.benchmark.ratio.median > 1:
+        warnings.append(f"{name} is slower than the original ({step.benchmark.ratio.median:.2f}x its time)")
+    return Summary(f"{name} was kept.{best}", {}, warnings)

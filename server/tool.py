@@ -1,0 +1,130 @@
+"""A tool as the SDK sees it: the request model is the published schema, and the raw arguments go to the door.
+
+The SDK would build a schema from a function's signature, drop unknown arguments and coerce types; `Tool.run` is its
+public seam before that, so the door itself judges what a client sent.
+"""
+
+from typing import Any
+
+import anyio
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from mcp.types import CallToolResult
+from pydantic import PrivateAttr
+
+from edgewright.server import answers, requests
+from edgewright.server.catalog import ToolSpec
+from edgewright.server.changes import Changes
+from edgewright.server.guard import Door, Granted, parse
+from edgewright.server.house import House
+from edgewright.server.replies import Next, Reply, to_refusal, to_result
+from edgewright.state.errors import EdgewrightError, Refusal, Refused
+from edgewright.state.events import Event
+from edgewright.state.run import Run
+from edgewright.tools.job_folder import Progress
+
+
+class EdgewrightTool(Tool):
+    """One row of the catalogue, bound to a house."""
+
+    _spec: ToolSpec = PrivateAttr()
+    _door: Door = PrivateAttr()
+    _house: House = PrivateAttr()
+    _changes: Changes = PrivateAttr()
+
+    @classmethod
+    def of(cls, spec: ToolSpec, door: Door, house: House, changes: Changes) -> "EdgewrightTool":
+        """Return the tool of a catalogue row."""
+        tool = cls(
+            fn=_never_called,
+            name=spec.name,
+            title=spec.title,
+            description=spec.description,
+            parameters=spec.request.model_json_schema(),
+            fn_metadata=FuncMetadata(arg_model=ArgModelBase, output_schema=Reply.model_json_schema()),
+            is_async=True,
+            context_kwarg=None,
+            annotations=spec.annotations,
+        )
+        tool._spec, tool._door, tool._house, tool._changes = spec, door, house, changes
+        return tool
+
+    async def run(  # type: ignore[override]
+        self,
+        arguments: dict[str, Any],
+        context: Context[Any, Any],
+        convert_result: bool = False,  # noqa: ARG002, FBT001, FBT002
+    ) -> CallToolResult:
+        """Answer one call: a reply, or a refusal with the legal calls."""
+        run = arguments.get("run") if isinstance(arguments.get("run"), str) else None
+        try:
+            request = parse(self._spec, arguments)
+            reply = await self._answer(request, context)
+        except Refused as refused:
+            return await anyio.to_thread.run_sync(self._refuse, refused.refusal, run)
+        return to_result(reply)
+
+    async def _answer(self, request: requests.Request, context: Context[Any, Any]) -> Reply:
+        match request:
+            case requests.GetState():
+                if request.run is not None:
+                    await anyio.to_thread.run_sync(self._door.settle, request.run)
+                return await anyio.to_thread.run_sync(answers.state_of, self._house, request)
+            case requests.GetJob():
+                return await self._wait(request.job, request.wait_seconds, context)
+            case requests.CancelJob():
+                await anyio.to_thread.run_sync(answers.ended, self._house, request.job)
+                await self._house.jobs.cancel(request.job)
+                return await self._wait(request.job, 0, context)
+            case _:
+                granted = await anyio.to_thread.run_sync(self._door.enter, self._spec, request)
+                return await self._carry_on(granted, context)
+
+    async def _carry_on(self, granted: Granted, context: Context[Any, Any]) -> Reply:
+        """Wait for the job that a granted call began, or report what was written at once."""
+        await self._changes.announce(granted.run.id)
+        if granted.job is not None:
+            return await self._wait(granted.job, self._house.settings.wait_s, context)
+        return answers.reply_to(granted.run, await anyio.to_thread.run_sync(self._last_event, granted.run))
+
+    def _last_event(self, run: Run) -> Event:
+        with self._house.ledger.read() as look:
+            return look.records(run.id)[run.version - 1].event
+
+    async def _wait(self, job: str, seconds: float, context: Context[Any, Any]) -> Reply:
+        """Wait for a job and answer as its call would have."""
+
+        async def watcher(progress: Progress) -> None:
+            await context.report_progress(progress.done, progress.total, progress.message)
+
+        ended = await anyio.to_thread.run_sync(answers.ended, self._house, job)
+        if ended is None:
+            run = await self._house.jobs.wait(job, seconds, watcher)
+            if run is None:
+                with self._house.ledger.read() as look:
+                    return answers.running(look.run(str(look.run_of_job(job))), job, self._house)
+            await self._changes.announce(run.id)
+            ended = await anyio.to_thread.run_sync(answers.ended, self._house, job)
+        if ended is None:
+            raise EdgewrightError(f"job {job} was settled and has no end")
+        if ended.ended.refusal is not None:
+            raise Refused(ended.ended.refusal)
+        return answers.reply_to(ended.run, ended.evidence or ended.ended, job=job)
+
+    def _refuse(self, refusal: Refusal, name: str | None) -> CallToolResult:
+        """Return a refusal with where the run stands and what is legal there."""
+        run: Run | None = None
+        if name is not None:
+            try:
+                with self._house.ledger.read() as look:
+                    run = look.run(name)
+            except Refused:
+                run = None
+        phase = str(run.phase) if run else None
+        legal: list[Next] = answers.legal_next(run)
+        return to_refusal(refusal, run=run.id if run else None, phase=phase, legal=legal)
+
+
+def _never_called(**_: object) -> None:
+    """Stand where the SDK keeps a tool's function; `run` above answers in its place."""

@@ -1,0 +1,167 @@
+"""The process above one job: starts its worker, holds it to its limits, leaves no process behind, says how it ended.
+
+Started by the server as `python -I -m edgewright.tools.supervisor FOLDER LEASE_FD` in a session of its own, so it
+outlives the server. It runs none of the work and loads no model.
+"""
+
+import ctypes
+import fcntl
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from edgewright.state.errors import Code, Refusal
+from edgewright.state.events import JobOutcome
+from edgewright.tools.job_folder import Answer, Envelope, JobFolder, Limits, Result
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+POLL_S = 0.05
+LOG_TAIL_BYTES = 600
+# Address space is reserved far beyond what is used (thread stacks, arenas); this only stops a single absurd request.
+ADDRESS_SPACE_HEADROOM_BYTES = 8 << 30
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Cancelled(Exception):
+    """Raised by the signal that asks for the end."""
+
+
+def main() -> None:
+    """Run the job of the folder named on the command line."""
+    folder = JobFolder(Path(sys.argv[1]))
+    fcntl.fcntl(
+        int(sys.argv[2]), fcntl.F_SETFD, fcntl.FD_CLOEXEC
+    )  # the lease ends with this process, not with the worker
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # orphans of the worker come to us, not to init
+    signal.signal(signal.SIGTERM, _cancel)
+    supervise(folder)
+
+
+def supervise(folder: JobFolder) -> None:
+    """Run the worker to its end, whichever that is, then write the result."""
+    envelope = folder.envelope()
+    began = time.monotonic()
+    outcome, refusal = JobOutcome.DONE, None
+    try:
+        refusal = _run(folder, envelope)
+    except _Cancelled:
+        outcome = JobOutcome.CANCELLED
+        refusal = _ended(Code.CANCELLED, envelope, "it was cancelled", "call the step again when it is wanted")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sweep()
+    answer = folder.answer()
+    if refusal is None and answer is not None:
+        outcome = JobOutcome.REFUSED if answer.refusal else JobOutcome.DONE
+    else:
+        outcome = outcome if outcome is JobOutcome.CANCELLED else JobOutcome.FAILED
+        answer = Answer(sandbox=answer.sandbox if answer else "unknown", refusal=refusal)
+    folder.write_result(Result(outcome, time.monotonic() - began, answer))
+
+
+def _run(folder: JobFolder, envelope: Envelope) -> Refusal | None:
+    """Start the worker and wait; return why it had to be ended or broke, or `None` where it answered."""
+    worker = subprocess.Popen(
+        [sys.executable, "-I", "-m", "edgewright.tools.worker", str(folder.path)],
+        stdin=subprocess.DEVNULL,
+        cwd=folder.path,
+        start_new_session=True,
+        preexec_fn=lambda: _limit(envelope.limits),  # noqa: PLW1509 - this process has one thread
+    )
+    deadline = time.monotonic() + envelope.limits.seconds
+    while worker.poll() is None:
+        if time.monotonic() > deadline:
+            why = f"it passed its limit of {envelope.limits.seconds:g} s"
+            return _ended(Code.TIME_LIMIT, envelope, why, "use a smaller model or dataset, or raise `job_seconds`")
+        if (used := _resident_bytes()) > envelope.limits.memory_bytes:
+            why = (
+                f"its processes held {used >> 20} MiB, more than the limit of {envelope.limits.memory_bytes >> 20} MiB"
+            )
+            return _ended(Code.MEMORY_LIMIT, envelope, why, "use a smaller model, or raise `job_memory_bytes`")
+        time.sleep(POLL_S)
+    if worker.returncode == 0 and folder.answer() is not None:
+        return None
+    return _ended(
+        Code.WORKER_CRASHED,
+        envelope,
+        f"its process {_manner(worker.returncode)}; last output: {_log_tail(folder)}",
+        "if the model is sound, report this; the server and the run are unharmed",
+    )
+
+
+def _limit(limits: Limits) -> None:
+    """Bind the worker, between fork and exec, to its limits and to our life."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
+    space = limits.memory_bytes + ADDRESS_SPACE_HEADROOM_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (space, space))
+
+
+def sweep() -> None:
+    """End and reap every process that descends from us, those in sessions of their own included.
+
+    Killed parents hand their children to us (we are their subreaper), so rounds go on until none is left.
+    """
+    while pids := _children(os.getpid()):
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for pid in pids:
+            os.waitpid(pid, 0)
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += [int(child) for child in listing.read_text(encoding="ascii").split()]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def _resident_bytes() -> int:
+    """Return the resident memory of all our descendants."""
+    total, waiting = 0, _children(os.getpid())
+    while waiting:
+        pid = waiting.pop()
+        waiting += _children(pid)
+        try:
+            pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        total += pages * resource.getpagesize()
+    return total
+
+
+def _ended(code: Code, envelope: Envelope, why: str, do: str) -> Refusal:
+    call = type(envelope.order).__name__.removesuffix("Order").lower()
+    return Refusal(code, f"the work of {call} (job {envelope.job})", why, do, {}, ("P11",))
+
+
+def _manner(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status} and no answer"
+    return f"was ended by {signal.Signals(-status).name}"
+
+
+def _log_tail(folder: JobFolder) -> str:
+    try:
+        content = folder.log.read_bytes()[-LOG_TAIL_BYTES:]
+    except FileNotFoundError:
+        return "none"
+    return " / ".join(content.decode("utf-8", "replace").split("\n")[-6:]).strip() or "none"
+
+
+def _cancel(_signal: int, _frame: FrameType | None) -> None:
+    raise _Cancelled
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""A job's own process: confines itself, does what the order says, and writes the answer.
+
+Started by the supervisor as `python -I -m edgewright.tools.worker FOLDER`. Whatever goes wrong in here ends in a
+refusal or in the death of this process, never of another.
+"""
+
+import errno
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+
+from edgewright.state.errors import Code, CorruptArtifact, Refusal, Refused, WorkerFailed
+from edgewright.state.events import Evidence
+from edgewright.tools.confinement import confine, device_files, interpreter_folders
+from edgewright.tools.job_folder import Answer, Envelope, Found, JobFolder, Progress
+from edgewright.tools.orders import (
+    BenchmarkOrder,
+    ConvertOrder,
+    PackageOrder,
+    ProfileOrder,
+    QuantizeOrder,
+    ValidateOrder,
+)
+from edgewright.tools.workspace import Workspace
+
+PROGRESS_INTERVAL_S = 0.2
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a tool's work amounts to: one event, and a package where it made one."""
+
+    evidence: Evidence
+    package: str | None = None
+
+
+# Named, not imported: a worker loads the libraries of its own work and of no other.
+WORK = MappingProxyType(
+    {
+        ProfileOrder: "edgewright.tools.profile.work",
+        QuantizeOrder: "edgewright.tools.optimize.work",
+        ConvertOrder: "edgewright.tools.optimize.work",
+        BenchmarkOrder: "edgewright.tools.benchmark.work",
+        ValidateOrder: "edgewright.tools.validate.work",
+        PackageOrder: "edgewright.tools.package.work",
+    }
+)
+
+
+def main() -> None:
+    """Do the job of the folder named on the command line."""
+    folder = JobFolder(Path(sys.argv[1]))
+    envelope = folder.envelope()
+    sandbox = _confine(folder, envelope)
+    folder.write_answer(answer(folder, envelope, sandbox))
+
+
+def answer(folder: JobFolder, envelope: Envelope, sandbox: str) -> Answer:
+    """Return what the order's work found, or why it found nothing."""
+    workspace = Workspace(folder.path, Path(envelope.objects), _reporter(folder))
+    try:
+        work: Callable[[object, Workspace, Envelope], Done] = import_module(WORK[type(envelope.order)]).work
+        done = work(envelope.order, workspace, envelope)
+    except Refused as refused:
+        return Answer(sandbox, refusal=refused.refusal)
+    except (MemoryError, OSError, WorkerFailed, CorruptArtifact) as error:
+        traceback.print_exc()
+        return Answer(sandbox, refusal=_named(error))
+    return Answer(sandbox, Found.of(done.evidence), files=workspace.new_files, package=done.package)
+
+
+def _confine(folder: JobFolder, envelope: Envelope) -> str:
+    temporary = folder.path / "tmp"
+    temporary.mkdir(exist_ok=True)
+    os.environ.update(TMPDIR=str(temporary), HOME=str(temporary))
+    readable = [*interpreter_folders(), Path(envelope.objects), *map(Path, envelope.readable)]
+    return confine(readable, [folder.path, *device_files()])
+
+
+def _reporter(folder: JobFolder) -> Callable[[int, int, str], None]:
+    """Return what writes progress down, at most a few times a second."""
+    last = 0.0
+
+    def report(done: int, total: int, message: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= PROGRESS_INTERVAL_S or done >= total:
+            last = now
+            folder.write_progress(Progress(done, total, message))
+
+    return report
+
+
+def _named(error: MemoryError | OSError | WorkerFailed | CorruptArtifact) -> Refusal:
+    """Return what broke in the words of a refusal."""
+    if isinstance(error, MemoryError):
+        return Refusal(
+            Code.MEMORY_LIMIT,
+            "the work of this job",
+            "it asked for more memory than its limit",
+            "use a smaller model or dataset, or have the operator raise `job_memory_bytes`",
+        )
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return Refusal(
+            Code.DISK_FULL,
+            "writing the job's files",
+            f"the disk takes no more ({error.strerror})",
+            "free space on the disk of the state folder and call again; nothing was changed",
+            {},
+            ("P11",),
+        )
+    return Refusal(
+        Code.WORKER_CRASHED,
+        "the work of this job",
+        str(error),
+        "see the job's log; the server and the run are unharmed",
+        {},
+        ("P11",),
+    )
+
+
+if __name__ == "__main__":
+    main()
