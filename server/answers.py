@@ -32,7 +32,7 @@ def legal_next(run: Run | None) -> list[Next]:
     return [Next(tool=a.tool, arguments=dict(a.arguments), why=a.why) for a in advise(run)[:3]]
 
 
-def reply_to(run: Run, event: Event, *, job: str | None = None) -> Reply:
+def reply_to(run: Run, event: Event, *, job: str = "") -> Reply:
     """Return the reply to a call that led to this event."""
     summary = summarise(event, run)
     return Reply(
@@ -93,7 +93,7 @@ def state_of(house: House, request: requests.GetState) -> Reply:
     with house.ledger.read() as look:
         run = look.run(request.run)
         records = look.records(run.id) if request.detail == "full" else []
-    detail: dict[str, object] | None = None
+    detail: dict[str, object] = {}
     if request.detail == "full":
         detail = {
             "state": adapter(Run).dump_python(run, mode="json"),
@@ -104,7 +104,7 @@ def state_of(house: House, request: requests.GetState) -> Reply:
         run=run.id,
         phase=str(run.phase),
         summary=state_block.text(run),
-        job=run.job.id if run.job else None,
+        job=run.job.id if run.job else "",
         next=legal_next(run),
         detail=detail,
     )

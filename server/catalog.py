@@ -71,7 +71,7 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 "quantize",
                 "Quantise the model (one step)",
                 "Make one quantised candidate from an artifact of the run. Legal in OPTIMIZE and PACKAGE, when "
-                "no candidate is open. Schemes for ONNX: fp16 (size only on a CPU), int8_dynamic (MatMul and Gemm only), "
+                "no candidate is open. Schemes for ONNX: fp16 (size only on a CPU), int8_dynamic (MatMul, Gemm), "
                 "int8_static (fastest for convolutions; needs calibration data). The original is never changed; the "
                 "candidate is a new file. " + _LONG + "Next: benchmark.",
                 requests.Quantize,
@@ -80,8 +80,8 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
             ToolSpec(
                 "convert",
                 "Convert or simplify the model (one step)",
-                "Rewrite an artifact without changing what it computes, as one step. Legal in OPTIMIZE and PACKAGE, when "
-                "no candidate is open. Operations for ONNX: simplify, optimize_graph, opset. The result's outputs are "
+                "Rewrite an artifact without changing what it computes, as one step. Legal in OPTIMIZE and PACKAGE "
+                "with no candidate open. Operations for ONNX: simplify, optimize_graph, opset. The outputs are "
                 "compared with the base's on real samples, and a result that diverges is refused. "
                 + _LONG
                 + "Next: benchmark.",
@@ -131,7 +131,7 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
             ToolSpec(
                 "get_state",
                 "Show where a run stands",
-                "Show a run's phase, baseline, best result, blockers and the legal calls with arguments; without a run, "
+                "Show a run's phase, baseline, best result, blockers and legal calls with arguments; without a run, "
                 "list runs, active jobs, allowed folders and missing extras. Call it first in every conversation. "
                 "Immediate; changes nothing.",
                 requests.GetState,

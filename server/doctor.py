@@ -2,14 +2,10 @@
 
 import os
 import sqlite3
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import psutil
-from rich.console import Console
-from rich.table import Table
-
 from edgewright.server.settings import Settings, config_file
 from edgewright.tools.confinement import landlock_abi
 from edgewright.tools.runtimes.grid import RUNTIMES, version_of
@@ -19,14 +15,11 @@ GIB = 1 << 30
 
 def report(settings: Settings) -> int:
     """Print the report; return 0 where the core works, 1 where something that it needs is missing."""
-    console = Console(width=120 if not sys.stdout.isatty() else None)
-    table = Table("what", "state", "to change it", title="edgewright doctor", title_justify="left")
-    problems = 0
-    for what, state, remedy, needed in [*_installation(), *_machine(settings), *_configuration(settings)]:
-        problems += needed
-        table.add_row(what, state, remedy)
-    console.print(table)
-    return 1 if problems else 0
+    lines = [*_installation(), *_machine(settings), *_configuration(settings)]
+    for what, state, remedy, missing in lines:
+        mark = "!!" if missing else "  "
+        print(f"{mark} {what:<18} {state}" + (f"\n{'':>21} -> {remedy}" if remedy else ""))
+    return 1 if any(missing for *_, missing in lines) else 0
 
 
 Line = tuple[str, str, str, bool]

@@ -23,22 +23,22 @@ class Next(BaseModel):
 class Reply(BaseModel):
     """What every tool answers when it was not refused."""
 
-    status: Literal["done", "running", "failed"] = Field(description="'running': poll get_job")
-    run: str | None = None
-    phase: str | None = None
+    status: Literal["done", "running"] = Field(description="'running': poll get_job")
     summary: str = Field(description="The whole answer in a few sentences")
+    run: str = ""
+    phase: str = ""
     numbers: dict[str, object] = Field(
         default_factory=dict, description="Measured values; each says where it was taken"
     )
     warnings: list[str] = Field(default_factory=list)
-    job: str | None = None
+    job: str = ""
     next: list[Next] = Field(default_factory=list, description="Legal calls now, the recommended one first")
-    detail: dict[str, object] | None = None
+    detail: dict[str, object] = Field(default_factory=dict)
 
 
 def to_result(reply: Reply) -> CallToolResult:
     """Return a reply as text and structure."""
-    content = legible(reply.model_dump(mode="json", exclude_none=True, exclude_defaults=False))
+    content = legible(reply.model_dump(mode="json", exclude_defaults=True))
     lines = [reply.summary, *(f"Warning: {warning}" for warning in reply.warnings)]
     lines += [f"Next: {_call(call)}" + (f" - {call.why}" if call.why else "") for call in reply.next]
     return CallToolResult(

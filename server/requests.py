@@ -17,8 +17,7 @@ Base = Annotated[
     ),
 ]
 Key = Annotated[
-    str | None,
-    Field(max_length=100, description="Repeat a call safely: the same key with the same arguments takes effect once"),
+    str, Field(max_length=100, description="Makes a repeated call safe: the same key and arguments take effect once")
 ]
 Detail = Annotated[Literal["summary", "full"], Field(description="'full' adds every recorded number")]
 
@@ -68,7 +67,7 @@ class ProfileModel(Request):
         0.02, ge=0, lt=1, description="Largest relative accuracy drop, 0.02 = 2 %; the operator's cap cannot be passed"
     )
     latency_target_ms: float | None = Field(None, gt=0, description="Wanted latency in ms, if there is one")
-    idempotency_key: Key = None
+    idempotency_key: Key = ""
 
 
 class Quantize(Request):
@@ -84,7 +83,7 @@ class Quantize(Request):
         "minmax", description="int8_static: how activation ranges are chosen"
     )
     calibration_samples: int = Field(200, ge=1, le=100_000, description="int8_static: samples to take ranges from")
-    idempotency_key: Key = None
+    idempotency_key: Key = ""
 
 
 Operation = Literal["simplify", "optimize_graph", "opset"]
@@ -107,7 +106,7 @@ class Convert(Request):
     )
     opset: int | None = Field(None, ge=7, le=99, description="Wanted opset, with operation 'opset'")
     base: Base = "current"
-    idempotency_key: Key = None
+    idempotency_key: Key = ""
 
 
 class Benchmark(Request):
@@ -117,14 +116,14 @@ class Benchmark(Request):
     protocol: Literal["quick", "standard", "sustained"] | None = Field(
         None, description="quick (seconds), standard (3 processes, 10 s each), sustained (300 s); default: operator's"
     )
-    idempotency_key: Key = None
+    idempotency_key: Key = ""
 
 
 class Validate(Request):
     """Arguments of `validate`."""
 
     run: RunHandle
-    idempotency_key: Key = None
+    idempotency_key: Key = ""
 
 
 class Decide(Request):
@@ -132,14 +131,14 @@ class Decide(Request):
 
     run: RunHandle
     decision: Literal["keep", "revert"] = Field(description="keep needs a PASS verdict; revert is always possible")
-    idempotency_key: Key = None
+    idempotency_key: Key = ""
 
 
 class Package(Request):
     """Arguments of `package`."""
 
     run: RunHandle
-    idempotency_key: Key = None
+    idempotency_key: Key = ""
 
 
 class GetState(Request):

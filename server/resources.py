@@ -12,7 +12,6 @@ from edgewright.server.changes import STATE_URI
 from edgewright.server.house import House
 from edgewright.state.errors import Refused
 from edgewright.state.run import Run
-from edgewright.tools.datasets.card import CARD_GUIDE
 
 
 def add_resources(server: MCPServer[Any], house: House) -> None:
@@ -40,6 +39,8 @@ def add_resources(server: MCPServer[Any], house: House) -> None:
     )
     def data_card() -> str:
         """Return how a data card is written."""
+        from edgewright.tools.datasets.guide import CARD_GUIDE  # read seldom, and it costs start-up time
+
         return CARD_GUIDE
 
     @server.resource("edgewright://manifest-schema", name="manifest-schema", mime_type="application/schema+json")

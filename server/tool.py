@@ -11,14 +11,14 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp.types import CallToolResult
-from pydantic import PrivateAttr
+from pydantic import BaseModel, PrivateAttr
 
 from edgewright.server import answers, requests
 from edgewright.server.catalog import ToolSpec
 from edgewright.server.changes import Changes
 from edgewright.server.guard import Door, Granted, parse
 from edgewright.server.house import House
-from edgewright.server.replies import Next, Reply, to_refusal, to_result
+from edgewright.server.replies import Reply, to_refusal, to_result
 from edgewright.state.errors import EdgewrightError, Refusal, Refused
 from edgewright.state.events import Event
 from edgewright.state.run import Run
@@ -41,8 +41,8 @@ class EdgewrightTool(Tool):
             name=spec.name,
             title=spec.title,
             description=spec.description,
-            parameters=spec.request.model_json_schema(),
-            fn_metadata=FuncMetadata(arg_model=ArgModelBase, output_schema=Reply.model_json_schema()),
+            parameters=published(spec.request),
+            fn_metadata=FuncMetadata(arg_model=ArgModelBase, output_schema=published(Reply)),
             is_async=True,
             context_kwarg=None,
             annotations=spec.annotations,
@@ -50,27 +50,26 @@ class EdgewrightTool(Tool):
         tool._spec, tool._door, tool._house, tool._changes = spec, door, house, changes
         return tool
 
-    async def run(  # type: ignore[override]
+    async def run(
         self,
         arguments: dict[str, Any],
         context: Context[Any, Any],
         convert_result: bool = False,  # noqa: ARG002, FBT001, FBT002
     ) -> CallToolResult:
         """Answer one call: a reply, or a refusal with the legal calls."""
-        run = arguments.get("run") if isinstance(arguments.get("run"), str) else None
         try:
-            request = parse(self._spec, arguments)
-            reply = await self._answer(request, context)
+            return await self._answer(parse(self._spec, arguments), context)
         except Refused as refused:
-            return await anyio.to_thread.run_sync(self._refuse, refused.refusal, run)
-        return to_result(reply)
+            named = arguments.get("run")
+            run = await anyio.to_thread.run_sync(self._run_named, named) if isinstance(named, str) else None
+            return _refusal(refused.refusal, run)
 
-    async def _answer(self, request: requests.Request, context: Context[Any, Any]) -> Reply:
+    async def _answer(self, request: requests.Request, context: Context[Any, Any]) -> CallToolResult:
         match request:
             case requests.GetState():
                 if request.run is not None:
                     await anyio.to_thread.run_sync(self._door.settle, request.run)
-                return await anyio.to_thread.run_sync(answers.state_of, self._house, request)
+                return to_result(await anyio.to_thread.run_sync(answers.state_of, self._house, request))
             case requests.GetJob():
                 return await self._wait(request.job, request.wait_seconds, context)
             case requests.CancelJob():
@@ -81,18 +80,19 @@ class EdgewrightTool(Tool):
                 granted = await anyio.to_thread.run_sync(self._door.enter, self._spec, request)
                 return await self._carry_on(granted, context)
 
-    async def _carry_on(self, granted: Granted, context: Context[Any, Any]) -> Reply:
+    async def _carry_on(self, granted: Granted, context: Context[Any, Any]) -> CallToolResult:
         """Wait for the job that a granted call began, or report what was written at once."""
         await self._changes.announce(granted.run.id)
         if granted.job is not None:
             return await self._wait(granted.job, self._house.settings.wait_s, context)
-        return answers.reply_to(granted.run, await anyio.to_thread.run_sync(self._last_event, granted.run))
+        event = await anyio.to_thread.run_sync(self._last_event, granted.run)
+        return to_result(answers.reply_to(granted.run, event))
 
     def _last_event(self, run: Run) -> Event:
         with self._house.ledger.read() as look:
             return look.records(run.id)[run.version - 1].event
 
-    async def _wait(self, job: str, seconds: float, context: Context[Any, Any]) -> Reply:
+    async def _wait(self, job: str, seconds: float, context: Context[Any, Any]) -> CallToolResult:
         """Wait for a job and answer as its call would have."""
 
         async def watcher(progress: Progress) -> None:
@@ -103,27 +103,48 @@ class EdgewrightTool(Tool):
             run = await self._house.jobs.wait(job, seconds, watcher)
             if run is None:
                 with self._house.ledger.read() as look:
-                    return answers.running(look.run(str(look.run_of_job(job))), job, self._house)
+                    return to_result(answers.running(look.run(str(look.run_of_job(job))), job, self._house))
             await self._changes.announce(run.id)
             ended = await anyio.to_thread.run_sync(answers.ended, self._house, job)
         if ended is None:
             raise EdgewrightError(f"job {job} was settled and has no end")
         if ended.ended.refusal is not None:
-            raise Refused(ended.ended.refusal)
-        return answers.reply_to(ended.run, ended.evidence or ended.ended, job=job)
+            return _refusal(ended.ended.refusal, ended.run)
+        return to_result(answers.reply_to(ended.run, ended.evidence or ended.ended, job=job))
 
-    def _refuse(self, refusal: Refusal, name: str | None) -> CallToolResult:
-        """Return a refusal with where the run stands and what is legal there."""
-        run: Run | None = None
-        if name is not None:
-            try:
-                with self._house.ledger.read() as look:
-                    run = look.run(name)
-            except Refused:
-                run = None
-        phase = str(run.phase) if run else None
-        legal: list[Next] = answers.legal_next(run)
-        return to_refusal(refusal, run=run.id if run else None, phase=phase, legal=legal)
+    def _run_named(self, name: str) -> Run | None:
+        try:
+            with self._house.ledger.read() as look:
+                return look.run(name)
+        except Refused:
+            return None
+
+
+def _refusal(refusal: Refusal, run: Run | None) -> CallToolResult:
+    """Return a refusal with where the run stands and what is legal there."""
+    return to_refusal(
+        refusal, run=run.id if run else None, phase=str(run.phase) if run else None, legal=answers.legal_next(run)
+    )
+
+
+def published(model: type[BaseModel]) -> dict[str, object]:
+    """Return a model's JSON schema without what pydantic repeats from names and docstrings: each costs context."""
+    schema = _untitled(model.model_json_schema())
+    return schema if isinstance(schema, dict) else {}
+
+
+def _untitled(schema: object) -> object:
+    if isinstance(schema, list):
+        return [_untitled(entry) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    repeated = {"title", "description"} if "properties" in schema else {"title"}
+    kept = {name: value for name, value in schema.items() if name not in repeated}
+    named = ("properties", "$defs")
+    return {
+        name: {key: _untitled(entry) for key, entry in value.items()} if name in named else _untitled(value)
+        for name, value in kept.items()
+    }
 
 
 def _never_called(**_: object) -> None:

@@ -3,18 +3,19 @@
 import shutil
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import anyio
 from mcp import Client, StdioServerParameters
 from mcp.types import CallToolResult
-from rich.console import Console
 
 from edgewright.server.demo.script import Scene, scenes
 
 ASSETS = Path(__file__).parent / "fashion_mnist"
 SHOWN_ARGUMENT_CHARACTERS = 60
+WIDTH = 110
 
 
 def walk(state_folder: Path | None, record: Path | None) -> int:
@@ -25,16 +26,37 @@ def walk(state_folder: Path | None, record: Path | None) -> int:
         record: File that the transcript is also written to, as Markdown.
     """
     folder = state_folder or Path(tempfile.mkdtemp(prefix="edgewright-demo-"))
-    console = Console(record=record is not None, width=100, highlight=False)
-    status = anyio.run(_walk, folder.resolve(), console)
+    transcript = Transcript()
+    status = anyio.run(_walk, folder.resolve(), transcript)
     if record is not None:
-        text = console.export_text(clear=False).replace(str(folder.resolve()), "/demo")
-        lines = "\n".join(line.rstrip() for line in text.splitlines())
-        record.write_text(f"```text\n{lines.strip()}\n```\n", encoding="utf-8")
+        text = "\n".join(transcript.lines).replace(str(folder.resolve()), "/demo")
+        record.write_text(f"```text\n{text.strip()}\n```\n", encoding="utf-8")
     return status
 
 
-async def _walk(folder: Path, console: Console) -> int:
+class Transcript:
+    """What the viewer sees, line by line, kept for the record.
+
+    Attributes:
+        lines: Everything said so far.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str, indent: int = 0) -> None:
+        """Show text, wrapped, and keep it."""
+        margin = " " * indent
+        for line in text.splitlines() or [""]:
+            wrapped = textwrap.wrap(
+                line, WIDTH, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False
+            )
+            for shown in wrapped or [""]:
+                self.lines.append(shown)
+                print(shown, flush=True)
+
+
+async def _walk(folder: Path, transcript: Transcript) -> int:
     data = folder / "data"
     # A copy: package managers install by hard links, and the server refuses links out of its allowed folders.
     shutil.copytree(ASSETS, data, dirs_exist_ok=True)
@@ -43,22 +65,22 @@ async def _walk(folder: Path, console: Console) -> int:
     run, surprises = "", 0
     async with Client(StdioServerParameters(command=sys.executable, args=command)) as client:
         for number, scene in enumerate(script, start=1):
-            console.print(f"\n[bold]{number}. {scene.say}[/bold]")
-            result = await _play(client, scene, run, console)
+            transcript.say(f"\n{number}. {scene.say}")
+            result = await _play(client, scene, run, transcript)
             content: dict[str, Any] = result.structured_content or {}
             run = content.get("run") or run
-            surprises += _show(scene, result, content, console)
-    console.print(f"\nDone. State, ledger and package are in {folder / 'state'}", soft_wrap=True)
+            surprises += _show(scene, result, content, transcript)
+    transcript.say(f"\nDone. State, ledger and package are in {folder / 'state'}")
     return 1 if surprises else 0
 
 
-async def _play(client: Client, scene: Scene, run: str, console: Console) -> CallToolResult:
+async def _play(client: Client, scene: Scene, run: str, transcript: Transcript) -> CallToolResult:
     """Make the scene's call, and poll its job where it takes longer than a call may."""
     arguments = dict(scene.arguments(run))
     shown = ", ".join(f"{name}={_short(value)}" for name, value in arguments.items())
-    console.print(f"   -> {scene.tool}({shown})", markup=False)
+    transcript.say(f"-> {scene.tool}({shown})", 3)
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
+    async def progress(done: float, total: float | None, message: str | None = None) -> None:
         if sys.stdout.isatty():
             print(f"\r      {message} ({done:g}/{total or 0:g})".ljust(98), end="\r", flush=True)
 
@@ -69,21 +91,21 @@ async def _play(client: Client, scene: Scene, run: str, console: Console) -> Cal
     return result
 
 
-def _show(scene: Scene, result: CallToolResult, content: dict[str, Any], console: Console) -> int:
+def _show(scene: Scene, result: CallToolResult, content: dict[str, Any], transcript: Transcript) -> int:
     """Print the answer; return 1 where it is not what the script expects."""
     if result.is_error:
         expected = scene.refused_as == content.get("code")
-        console.print(f"   <- REFUSED [{content.get('code')}]", markup=False, style="yellow" if expected else "red")
-        console.print(f"      {content.get('refused')}: {content.get('why')}.", markup=False)
-        console.print(f"      Do: {content.get('do')}.", markup=False)
+        transcript.say(f"<- REFUSED [{content.get('code')}]" + ("" if expected else "  (unexpected)"), 3)
+        transcript.say(f"{content.get('refused')}: {content.get('why')}.", 6)
+        transcript.say(f"Do: {content.get('do')}.", 6)
         return 0 if expected else 1
-    console.print(f"   <- {content.get('phase') or 'OK'}", markup=False, style="green")
+    transcript.say(f"<- {content.get('phase') or 'OK'}", 3)
     for line in str(content.get("summary")).splitlines():
-        console.print(f"      {line}", markup=False)
+        transcript.say(f"{line}", 6)
     for name, value in content.get("numbers", {}).items():
-        console.print(f"      {name}: {value}", markup=False)
+        transcript.say(f"{name}: {value}", 6)
     for warning in content.get("warnings", []):
-        console.print(f"      Warning: {warning}", markup=False)
+        transcript.say(f"Warning: {warning}", 6)
     return 0 if scene.refused_as is None else 1
 
 
