@@ -32,9 +32,9 @@ def legal_next(run: Run | None) -> list[Next]:
     return [Next(tool=a.tool, arguments=dict(a.arguments), why=a.why) for a in advise(run)[:3]]
 
 
-def reply_to(run: Run, event: Event, *, job: str = "") -> Reply:
+def reply_to(house: House, run: Run, event: Event, *, job: str = "") -> Reply:
     """Return the reply to a call that led to this event."""
-    summary = summarise(event, run)
+    summary = summarise(event, run, house.packages)
     return Reply(
         status="done",
         run=run.id,

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
+
 from edgewright.server.settings import Settings, config_file
 from edgewright.tools.confinement import landlock_abi
 from edgewright.tools.runtimes.grid import RUNTIMES, version_of

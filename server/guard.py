@@ -148,7 +148,6 @@ class Door:
             limits=settings.limits,
             objects=str(self._house.store.folder),
             readable=settings.real_roots,
-            packages=str(self._house.packages),
         )
 
     def _earlier(self, change: Transaction, spec: ToolSpec, request: requests.Request) -> Granted | None:

@@ -31,7 +31,7 @@ class House:
         folder = settings.state_folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         ledger, store = Ledger(folder / "edgewright.db"), Store(folder / "objects")
-        return cls(settings, ledger, store, Jobs(folder / "jobs", ledger, store))
+        return cls(settings, ledger, store, Jobs(folder / "jobs", folder / "packages", ledger, store))
 
     @property
     def packages(self) -> Path:

@@ -40,8 +40,9 @@ def new_job() -> str:
 class Jobs:
     """The jobs of one state folder."""
 
-    def __init__(self, folder: Path, ledger: Ledger, store: Store) -> None:
+    def __init__(self, folder: Path, packages: Path, ledger: Ledger, store: Store) -> None:
         self._folder = folder
+        self._packages = packages
         self._ledger = ledger
         self._store = store
         self._started: dict[str, int] = {}
@@ -126,13 +127,13 @@ class Jobs:
             return change.append(name, *found, ended)
 
     def _move_package(self, folder: JobFolder, answer: Answer) -> None:
-        """Move a finished package to where its evidence says it lies."""
+        """Move a finished package among the packages."""
         if answer.package is None or answer.found is None:
             return
         event = answer.found.event
         source = folder.path / answer.package
         if isinstance(event, Packaged) and source.exists():
-            final = Path(event.folder)
+            final = self._packages / event.folder
             final.parent.mkdir(parents=True, exist_ok=True)
             source.rename(final)
             sync_folder(final.parent)

@@ -11,9 +11,6 @@ from secrets import token_hex
 from types import MappingProxyType
 from typing import Any
 
-from edgewright.tools.package.report import report
-from edgewright.tools.package.statement import statement
-
 from edgewright.server import requests
 from edgewright.server.house import House
 from edgewright.state.artifacts import Artifact, Format
@@ -36,6 +33,8 @@ from edgewright.tools.orders import (
     QuantizeOrder,
     ValidateOrder,
 )
+from edgewright.tools.package.report import report
+from edgewright.tools.package.statement import statement
 
 
 @dataclass(frozen=True)

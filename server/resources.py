@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from edgewright.tools.package.manifest import manifest_schema
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
@@ -12,6 +11,7 @@ from edgewright.server.changes import STATE_URI
 from edgewright.server.house import House
 from edgewright.state.errors import Refused
 from edgewright.state.run import Run
+from edgewright.tools.package.manifest import manifest_schema
 
 
 def add_resources(server: MCPServer[Any], house: House) -> None:

@@ -4,6 +4,7 @@ Kept short: an assistant pays for every byte. `get_state(detail="full")` has the
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from edgewright.state.events import (
     AccuracyRecorded,
@@ -31,11 +32,11 @@ class Summary:
     warnings: list[str] = field(default_factory=list)
 
 
-def summarise(event: Event, run: Run) -> Summary:
-    """Return the summary of an event of a run."""
+def summarise(event: Event, run: Run, packages: Path) -> Summary:
+    """Return the summary of an event of a run, whose packages lie in the folder `packages`."""
     match event:
         case Profiled():
-            return _profiled(event, run)
+            return _profiled(event)
         case CandidateMade():
             return _candidate(event, run)
         case BenchmarkRecorded():
@@ -45,13 +46,13 @@ def summarise(event: Event, run: Run) -> Summary:
         case Kept() | Reverted():
             return _decision(event, run)
         case Packaged():
-            text = f"Package written and run: {event.folder}. {' '.join(event.verified)}"
+            text = f"Package written and run: {packages / event.folder}. {' '.join(event.verified)}"
             return Summary(text, {"manifest_sha256": event.manifest})
         case _:
             return Summary(f"{type(event).__name__} recorded.")
 
 
-def _profiled(event: Profiled, run: Run) -> Summary:
+def _profiled(event: Profiled) -> Summary:
     baseline = event.baseline
     accuracy, reference = baseline.accuracy, baseline.reference
     text = (
@@ -72,7 +73,6 @@ def _profiled(event: Profiled, run: Run) -> Summary:
         "parameters": baseline.graph.parameters,
         "time_by_operator": spots,
     }
-    del run
     return Summary(text, numbers, warnings)
 
 

@@ -86,7 +86,7 @@ class EdgewrightTool(Tool):
         if granted.job is not None:
             return await self._wait(granted.job, self._house.settings.wait_s, context)
         event = await anyio.to_thread.run_sync(self._last_event, granted.run)
-        return to_result(answers.reply_to(granted.run, event))
+        return to_result(answers.reply_to(self._house, granted.run, event))
 
     def _last_event(self, run: Run) -> Event:
         with self._house.ledger.read() as look:
@@ -110,7 +110,7 @@ class EdgewrightTool(Tool):
             raise EdgewrightError(f"job {job} was settled and has no end")
         if ended.ended.refusal is not None:
             return _refusal(ended.ended.refusal, ended.run)
-        return to_result(answers.reply_to(ended.run, ended.evidence or ended.ended, job=job))
+        return to_result(answers.reply_to(self._house, ended.run, ended.evidence or ended.ended, job=job))
 
     def _run_named(self, name: str) -> Run | None:
         try:

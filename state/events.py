@@ -148,7 +148,7 @@ class Packaged:
 
     Attributes:
         artifact: What was shipped.
-        folder: Where the package lies, absolute.
+        folder: Name of the package's folder below the state folder's `packages`.
         manifest: SHA-256 of its manifest.
         verified: What the run of the package showed.
     """

@@ -54,7 +54,6 @@ class Envelope:
         limits: What it may use.
         objects: The store's folder.
         readable: Folders that the worker may read beside the store and the interpreter's own.
-        packages: Folder that finished packages move to.
     """
 
     job: str
@@ -63,7 +62,6 @@ class Envelope:
     limits: Limits
     objects: str
     readable: tuple[str, ...]
-    packages: str
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ class Answer:
         found: The evidence.
         refusal: Why there is none.
         files: Files to move into the store.
-        package: A finished package's folder inside the job's, to be moved to where its evidence says.
+        package: A finished package's folder inside the job's, to be moved among the packages.
     """
 
     sandbox: str

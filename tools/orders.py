@@ -1,9 +1,10 @@
-"""What a worker is told to do: one frozen order a tool, complete in itself, since a worker cannot read the ledger."""
+"""What a worker is told to do, and what it answers. An order is complete in itself: a worker cannot read the ledger."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgewright.state.artifacts import Ancestor, Artifact, Device, Format
+from edgewright.state.events import Evidence
 from edgewright.state.evidence import Accuracy, Dataset
 from edgewright.state.protocols import Protocol
 
@@ -151,6 +152,19 @@ class PackageOrder:
     statement: Mapping[str, object]
     report: str
     folder_name: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a worker found.
+
+    Attributes:
+        evidence: The event that it amounts to.
+        package: Folder of a finished package inside the job's folder, where there is one.
+    """
+
+    evidence: Evidence
+    package: str | None = None
 
 
 Order = ProfileOrder | QuantizeOrder | ConvertOrder | BenchmarkOrder | ValidateOrder | PackageOrder

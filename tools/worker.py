@@ -10,34 +10,28 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
 from edgewright.state.errors import Code, CorruptArtifact, Refusal, Refused, WorkerFailed
-from edgewright.state.events import Evidence
 from edgewright.tools.confinement import confine, device_files, interpreter_folders
 from edgewright.tools.job_folder import Answer, Envelope, Found, JobFolder, Progress
 from edgewright.tools.orders import (
     BenchmarkOrder,
     ConvertOrder,
+    Done,
+    Order,
     PackageOrder,
     ProfileOrder,
     QuantizeOrder,
     ValidateOrder,
 )
+from edgewright.tools.original import check_original
+from edgewright.tools.targets.host import Host, Target
 from edgewright.tools.workspace import Workspace
 
 PROGRESS_INTERVAL_S = 0.2
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a tool's work amounts to: one event, and a package where it made one."""
-
-    evidence: Evidence
-    package: str | None = None
 
 
 # Named, not imported: a worker loads the libraries of its own work and of no other.
@@ -65,14 +59,25 @@ def answer(folder: JobFolder, envelope: Envelope, sandbox: str) -> Answer:
     """Return what the order's work found, or why it found nothing."""
     workspace = Workspace(folder.path, Path(envelope.objects), _reporter(folder))
     try:
-        work: Callable[[object, Workspace, Envelope], Done] = import_module(WORK[type(envelope.order)]).work
-        done = work(envelope.order, workspace, envelope)
+        done = _work(envelope.order, workspace, Host(sandbox))
     except Refused as refused:
         return Answer(sandbox, refusal=refused.refusal)
     except (MemoryError, OSError, WorkerFailed, CorruptArtifact) as error:
         traceback.print_exc()
         return Answer(sandbox, refusal=_named(error))
     return Answer(sandbox, Found.of(done.evidence), files=workspace.new_files, package=done.package)
+
+
+def _work(order: Order, workspace: Workspace, target: Target) -> Done:
+    """Do the work, with the caller's own file the same before and after it (P5)."""
+    original = None if isinstance(order, ProfileOrder) else order.original
+    if original is not None:
+        check_original(original)
+    work: Callable[[Order, Workspace, Target], Done] = import_module(WORK[type(order)]).work
+    done = work(order, workspace, target)
+    if original is not None:
+        check_original(original)
+    return done
 
 
 def _confine(folder: JobFolder, envelope: Envelope) -> str:

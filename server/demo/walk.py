@@ -80,14 +80,14 @@ async def _play(client: Client, scene: Scene, run: str, transcript: Transcript) 
     shown = ", ".join(f"{name}={_short(value)}" for name, value in arguments.items())
     transcript.say(f"-> {scene.tool}({shown})", 3)
 
-    async def progress(done: float, total: float | None, message: str | None = None) -> None:
+    async def shown_progress(progress: float, total: float | None, message: str | None) -> None:
         if sys.stdout.isatty():
-            print(f"\r      {message} ({done:g}/{total or 0:g})".ljust(98), end="\r", flush=True)
+            print(f"\r      {message} ({progress:g}/{total or 0:g})".ljust(98), end="\r", flush=True)
 
-    result = await client.call_tool(scene.tool, arguments, progress_callback=progress)
+    result = await client.call_tool(scene.tool, arguments, progress_callback=shown_progress)
     while (result.structured_content or {}).get("status") == "running":
         job = (result.structured_content or {})["job"]
-        result = await client.call_tool("get_job", {"job": job, "wait_seconds": 45}, progress_callback=progress)
+        result = await client.call_tool("get_job", {"job": job, "wait_seconds": 45}, progress_callback=shown_progress)
     return result
 
 
