@@ -157,10 +157,17 @@ def _on_steps(run: Run) -> list[Advice]:
     """Return the steps that were not tried yet, and packaging where it has become worth it."""
     ideas = [idea for idea in STRATEGIES[run.started.target_device] if idea.fits(run) and not _tried(run, idea)]
     steps = [Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why) for idea in ideas]
+    if _is_packaged(run):
+        look = Advice("get_state", {"run": run.id}, "the best artifact is packaged; further steps stay possible")
+        return [look, *steps[:2]]
     package = Advice("package", {"run": run.id}, "ships the best kept artifact, or the original where nothing was kept")
     if not steps or _target_reached(run):
         return [package, *steps[:2]]
     return [*steps[:2], package]
+
+
+def _is_packaged(run: Run) -> bool:
+    return run.current is not None and any(package.artifact == run.current.sha256 for package in run.packages)
 
 
 def _tried(run: Run, idea: Idea) -> bool:

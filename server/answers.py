@@ -42,6 +42,7 @@ def reply_to(house: House, run: Run, event: Event, *, job: str = "") -> Reply:
         summary=summary.text,
         numbers=summary.numbers,
         warnings=summary.warnings,
+        notes=summary.notes,
         job=job,
         next=legal_next(run),
     )

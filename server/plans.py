@@ -115,6 +115,8 @@ def plan_profile(house: House, look: Transaction, run: Run, request: requests.Pr
             validation=_source(request.validation),
             calibration=_source(request.calibration) if request.calibration else None,
             metric=request.metric,
+            tolerance=request.accuracy_tolerance,
+            latency_target_ms=request.latency_target_ms,
             target_device=run.started.target_device,
             protocol=PROTOCOLS[settings.protocol],
             threads=settings.threads,

@@ -31,6 +31,7 @@ class Reply(BaseModel):
         default_factory=dict, description="Measured values; each says where it was taken"
     )
     warnings: list[str] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
     job: str = ""
     next: list[Next] = Field(default_factory=list, description="Legal calls now, the recommended one first")
     detail: dict[str, object] = Field(default_factory=dict)
@@ -40,6 +41,7 @@ def to_result(reply: Reply) -> CallToolResult:
     """Return a reply as text and structure."""
     content = legible(reply.model_dump(mode="json", exclude_defaults=True))
     lines = [reply.summary, *(f"Warning: {warning}" for warning in reply.warnings)]
+    lines += [f"Note: {note}" for note in reply.notes]
     lines += [f"Next: {_call(call)}" + (f" - {call.why}" if call.why else "") for call in reply.next]
     return CallToolResult(
         content=[TextContent(type="text", text=str(legible("\n".join(lines))))],

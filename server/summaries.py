@@ -30,6 +30,7 @@ class Summary:
     text: str
     numbers: dict[str, object] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def summarise(event: Event, run: Run, packages: Path) -> Summary:
@@ -96,7 +97,7 @@ def _candidate(event: CandidateMade, run: Run) -> Summary:
         f"Candidate {artifact.name} made: {artifact.size_bytes} bytes{ratio}. It counts for nothing until benchmarked "
         "and validated.",
         {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes},
-        list(event.findings),
+        notes=list(event.findings),
     )
 
 
@@ -118,7 +119,7 @@ def _benchmark(benchmark: Benchmark) -> Summary:
             "baseline_mean_ms": round(benchmark.baseline.mean_ms, 4),
             "peak_memory_mib": round(benchmark.candidate_memory.peak_bytes / MIB, 1),
         },
-        list(benchmark.findings),
+        notes=list(benchmark.findings),
     )
 
 
@@ -127,7 +128,6 @@ def _accuracy(event: AccuracyRecorded, run: Run) -> Summary:
         return Summary("Accuracy recorded.")
     verdict = judge(run.profiled.baseline.reference, event.accuracy, run.profiled.tolerance)
     agreement = event.accuracy.agreement
-    warnings = list(event.findings)
     return Summary(
         f"{verdict.sentence}.",
         {
@@ -140,7 +140,7 @@ def _accuracy(event: AccuracyRecorded, run: Run) -> Summary:
             "n": verdict.n,
             "agreement_with_original": None if agreement is None else round(agreement, 4),
         },
-        warnings,
+        notes=list(event.findings),
     )
 
 

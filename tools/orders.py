@@ -27,6 +27,8 @@ class ProfileOrder:
         validation: The set that accuracy is measured on.
         calibration: The set that INT8 ranges are taken from.
         metric: Name of the metric.
+        tolerance: The tolerance asked for; an inherited one can only be stricter.
+        latency_target_ms: What the caller hopes for, if anything.
         target_device: What the model is made for.
         protocol: How to time.
         threads: Intra-operator threads.
@@ -39,6 +41,8 @@ class ProfileOrder:
     validation: DataSource
     calibration: DataSource | None
     metric: str
+    tolerance: float
+    latency_target_ms: float | None
     target_device: Device
     protocol: Protocol
     threads: int

@@ -104,8 +104,9 @@ def _show(scene: Scene, result: CallToolResult, content: dict[str, Any], transcr
         transcript.say(f"{line}", 6)
     for name, value in content.get("numbers", {}).items():
         transcript.say(f"{name}: {value}", 6)
-    for warning in content.get("warnings", []):
-        transcript.say(f"Warning: {warning}", 6)
+    for kind in ("warnings", "notes"):
+        for line in content.get(kind, []):
+            transcript.say(f"{kind.removesuffix('s').capitalize()}: {line}", 6)
     return 0 if scene.refused_as is None else 1
 
 

@@ -1,0 +1,231 @@
+"""Fewer bits: what each scheme makes of real models, and when it is refused."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnx_models as models
+import pytest
+from onnx import ModelProto, TensorProto
+from optimize_bench import BenchOf
+
+from edgewright.state.artifacts import Device
+from edgewright.state.errors import Code, Refusal, Refused
+from edgewright.tools.profile.graphs import opset_of
+
+
+def operators(model: onnx.ModelProto) -> set[str]:
+    return {node.op_type for node in model.graph.node}
+
+
+def refused(call: Callable[[], object]) -> Refusal:
+    with pytest.raises(Refused) as caught:
+        call()
+    return caught.value.refusal
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        models.conv_net,
+        models.mlp,
+        models.gru,
+        models.lstm,
+        models.old_net,
+        models.constants_net,
+        models.branch_net,
+        models.function_net,
+        models.shared_net,
+    ],
+)
+def test_fp16_halves_the_weights_and_keeps_the_interface(build: Callable[[], ModelProto], bench_of: BenchOf) -> None:
+    bench = bench_of(build())
+    made = bench.quantize("fp16")
+    assert made.artifact.precision == "fp16"
+    assert made.artifact.name == "My-net_cast_fp16.onnx"
+    assert made.comparison[0].cosine > 0.99999
+    assert (made.artifact.inputs, made.artifact.outputs) == (bench.base.inputs, bench.base.outputs)
+    assert "saves size, not time" in made.findings[0]
+
+
+@pytest.mark.parametrize("build", [models.mlp, models.conv_net, models.old_net, models.constants_net])
+def test_int8_dynamic_quantises_matrix_products_and_nothing_else(
+    build: Callable[[], ModelProto], bench_of: BenchOf
+) -> None:
+    bench = bench_of(build())
+    made = bench.quantize("int8_dynamic")
+    made_of = operators(bench.load(made))
+    assert "MatMulInteger" in made_of
+    assert "ConvInteger" not in made_of
+    assert made.artifact.name == "My-net_dynamic_int8.onnx"
+    assert made.comparison[0].cosine > 0.999
+
+
+@pytest.mark.parametrize("build", [models.gru, models.lstm, models.batch_norm_net, models.branch_net])
+def test_int8_dynamic_without_a_matrix_product_is_refused(build: Callable[[], ModelProto], bench_of: BenchOf) -> None:
+    refusal = refused(lambda: bench_of(build()).quantize("int8_dynamic"))
+    assert refusal.code is Code.NOTHING_CHANGED
+    assert "no MatMul or Gemm" in refusal.why
+
+
+@pytest.mark.parametrize(
+    ("method", "per_channel"), [("minmax", True), ("minmax", False), ("percentile", True), ("entropy", False)]
+)
+def test_int8_static_stays_close_to_the_base(method: str, per_channel: object, bench_of: BenchOf) -> None:
+    bench = bench_of(models.conv_net())
+    made = bench.quantize("int8_static", per_channel=per_channel, calibration_method=method)
+    model = bench.load(made)
+    assert {"QuantizeLinear", "DequantizeLinear"} <= operators(model)
+    assert made.comparison[0].cosine > 0.995
+    assert made.artifact.precision == "int8"
+    scales = [tensor for tensor in model.graph.initializer if tensor.name == "w1_scale"]
+    assert [list(tensor.dims) for tensor in scales] == [[8] if per_channel else []]
+
+
+def test_int8_static_says_everything_needed_to_make_it_again(bench_of: BenchOf) -> None:
+    bench = bench_of(models.mlp())
+    made = bench.quantize("int8_static", samples=110)
+    assert made.artifact.recipe.parameters == {
+        "per_channel": True,
+        "calibration_method": "minmax",
+        "integers": "U8S8",
+        "samples": 110,
+        "calibration": bench.calibration.digest,
+    }
+    assert set(made.artifact.recipe.tools) == {"onnx", "onnxruntime"}
+    again = bench.quantize("int8_static", samples=110)
+    assert again.artifact.sha256 == made.artifact.sha256
+
+
+@pytest.mark.parametrize("opset", [9, 11])
+def test_per_channel_int8_of_an_old_opset_is_raised_to_13_and_loads(opset: int, bench_of: BenchOf) -> None:
+    bench = bench_of(models.old_net(opset))
+    made = bench.quantize("int8_static")
+    assert opset_of(bench.load(made)) == 13
+    assert made.comparison[0].cosine > 0.999
+
+
+@pytest.mark.parametrize("build", [models.constants_net, models.function_net, models.shared_net, models.batch_norm_net])
+def test_int8_static_finds_weights_wherever_they_are_kept(build: Callable[[], ModelProto], bench_of: BenchOf) -> None:
+    bench = bench_of(build())
+    model = bench.load(bench.quantize("int8_static"))
+    assert TensorProto.INT8 in {tensor.data_type for tensor in model.graph.initializer}
+
+
+@pytest.mark.parametrize("method", ["minmax", "entropy"])
+@pytest.mark.parametrize("build", [models.gru, models.branch_net])
+def test_int8_static_of_what_cannot_compute_in_8_bits_is_refused(
+    build: Callable[[], ModelProto], method: str, bench_of: BenchOf
+) -> None:
+    refusal = refused(lambda: bench_of(build()).quantize("int8_static", calibration_method=method))
+    assert refusal.code is Code.NOTHING_CHANGED
+
+
+@pytest.mark.promise("P8")
+def test_the_kind_of_integers_follows_the_device(bench_of: BenchOf) -> None:
+    bench = bench_of(models.conv_net())
+    for device, name, kind in (
+        (Device.JETSON_ORIN_NANO, "S8S8", TensorProto.INT8),
+        (Device.RASPBERRY_PI_5, "U8S8", TensorProto.UINT8),
+    ):
+        made = replace(bench, device=device).quantize("int8_static")
+        zero_point = next(t for t in bench.load(made).graph.initializer if t.name == "image_zero_point")
+        assert (made.artifact.recipe.parameters["integers"], zero_point.data_type) == (name, kind)
+
+
+@pytest.mark.promise("P7")
+def test_int8_static_without_calibration_data_is_refused(bench_of: BenchOf) -> None:
+    refusal = refused(lambda: bench_of(models.mlp(), calibration=0).quantize("int8_static"))
+    assert refusal.code is Code.CALIBRATION_MISSING
+    assert refusal.promises == ("P7",)
+
+
+@pytest.mark.promise("P7")
+def test_int8_static_with_too_few_samples_is_refused(bench_of: BenchOf) -> None:
+    refusal = refused(lambda: bench_of(models.mlp(), calibration=99).quantize("int8_static"))
+    assert refusal.code is Code.CALIBRATION_UNFIT
+    assert "99" in refusal.why
+
+
+@pytest.mark.promise("P7")
+def test_asking_to_use_fewer_samples_than_that_is_refused(bench_of: BenchOf) -> None:
+    refusal = refused(lambda: bench_of(models.mlp()).quantize("int8_static", samples=10))
+    assert refusal.code is Code.CALIBRATION_UNFIT
+
+
+@pytest.mark.promise("P7")
+def test_calibrating_on_the_validation_set_is_refused(bench_of: BenchOf) -> None:
+    bench = bench_of(models.mlp())
+    refusal = refused(lambda: replace(bench, validation=bench.calibration).quantize("int8_static"))
+    assert refusal.code is Code.CALIBRATION_UNFIT
+
+
+@pytest.mark.parametrize("scheme", ["int8_weight_only", "int16x8", "int8_mixed"])
+def test_schemes_of_later_versions_are_not_offered_yet(scheme: str, bench_of: BenchOf) -> None:
+    refusal = refused(lambda: bench_of(models.mlp()).quantize(scheme))
+    assert refusal.code is Code.SCHEME_NOT_OFFERED
+    assert "not offered for onnx yet" in refusal.why
+    assert set(refusal.facts["offered"]) == {"fp16", "int8_dynamic", "int8_static"}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "parameters"),
+    [
+        ("int4", {}),
+        ("fp16", {"per_channel": True}),
+        ("int8_dynamic", {"calibration_method": "minmax"}),
+        ("int8_static", {"calibration_method": "distribution"}),
+        ("int8_static", {"per_channel": "yes"}),
+        ("int8_static", {"nodes_to_exclude": ["first"]}),
+    ],
+)
+def test_unknown_schemes_and_parameters_are_refused(
+    scheme: str, parameters: dict[str, object], bench_of: BenchOf
+) -> None:
+    refusal = refused(lambda: bench_of(models.mlp()).quantize(scheme, **parameters))
+    assert refusal.code is Code.SCHEME_NOT_OFFERED
+    assert "int8_static" in refusal.why
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [
+        ("fp16", "fp16", Code.NOTHING_CHANGED),
+        ("int8_dynamic", "int8_static", Code.NOTHING_CHANGED),
+        ("fp16", "int8_static", Code.SCHEME_NOT_OFFERED),
+        ("int8_static", "fp16", Code.SCHEME_NOT_OFFERED),
+    ],
+)
+def test_fewer_bits_are_not_stacked(first: str, second: str, code: Code, bench_of: BenchOf) -> None:
+    bench = bench_of(models.mlp())
+    lower = replace(bench, base=bench.quantize(first).artifact)
+    refusal = refused(lambda: lower.quantize(second))
+    assert refusal.code is code
+    assert "original" in refusal.do
+
+
+def test_a_model_without_weights_has_nothing_to_halve(bench_of: BenchOf) -> None:
+    model = models.model(
+        [onnx.helper.make_node("Relu", ["x"], ["y"])],
+        [models.value("x", models.F, ["n", 4])],
+        [models.value("y", models.F, ["n", 4])],
+    )
+    assert refused(lambda: bench_of(model).quantize("fp16")).code is Code.NOTHING_CHANGED
+
+
+def test_an_activation_that_overflows_while_calibrating_is_named(bench_of: BenchOf) -> None:
+    model = models.model(
+        [
+            onnx.helper.make_node("MatMul", ["x", "w"], ["m"]),
+            onnx.helper.make_node("Exp", ["m"], ["e"]),
+            onnx.helper.make_node("MatMul", ["e", "v"], ["n"]),
+            onnx.helper.make_node("Sigmoid", ["n"], ["y"]),
+        ],
+        [models.value("x", models.F, ["n", 4])],
+        [models.value("y", models.F, ["n", 4])],
+        [models.array("w", np.full((4, 4), 90), "float32"), models.array("v", np.full((4, 4), 1), "float32")],
+    )
+    refusal = refused(lambda: bench_of(model).quantize("int8_static"))
+    assert refusal.code is Code.MODEL_NOT_FINITE
+    assert refusal.facts["tensor"] in {"e", "n", "m"}

@@ -1,0 +1,98 @@
+"""The order and the amount of runs, with sessions that only write down who was called."""
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewright.tools.probe import timing
+from edgewright.tools.probe.columns import Array
+from edgewright.tools.probe.progress import Progress
+from edgewright.tools.probe.session import Feed, Port
+
+
+class Recorder:
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+
+    def __init__(self, name: str, calls: list[tuple[str, int]]) -> None:
+        self.name, self.calls = name, calls
+
+    def run(self, feed: Feed) -> list[Array]:
+        assert not gc.isenabled()
+        self.calls.append((self.name, int(feed["x"])))
+        return []
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the clock is a millisecond after the last one."""
+
+    def ticks() -> Iterator[int]:
+        now = 0
+        while True:
+            now += 1_000_000
+            yield now
+
+    monkeypatch.setattr(timing, "perf_counter_ns", ticks().__next__)
+
+
+def race(
+    folder: Path, names: str, *, warmup_runs: int = 0, warmup_s: float = 0.0, runs: int = 0, duration_s: float = 0.0
+) -> tuple[list[timing.Lane], list[tuple[str, int]]]:
+    calls: list[tuple[str, int]] = []
+    feeds = [{"x": np.array(number)} for number in range(5)]
+    lanes = [timing.Lane(name, Recorder(name, calls), feeds) for name in names]
+    timing.measure(
+        lanes,
+        warmup_runs=warmup_runs,
+        warmup_s=warmup_s,
+        runs=runs,
+        duration_s=duration_s,
+        progress=Progress(folder),
+    )
+    return lanes, calls
+
+
+@pytest.mark.usefixtures("clock")
+def test_two_models_alternate_in_mirrored_blocks_of_single_runs(tmp_path: Path) -> None:
+    _, calls = race(tmp_path, "AB", warmup_runs=1, runs=8)
+    timed = calls[4:]
+    assert "".join(name for name, _ in timed) == "ABBABAABABBABAAB"
+
+
+@pytest.mark.usefixtures("clock")
+def test_both_models_see_the_same_samples_in_the_same_order_and_all_of_them(tmp_path: Path) -> None:
+    _, calls = race(tmp_path, "AB", warmup_runs=1, runs=10)
+    seen = {name: [sample for who, sample in calls[4:] if who == name] for name in "AB"}
+    assert seen["A"] == seen["B"] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(
+    ("runs", "duration_s", "expected"),
+    [(10, 0.0, 10), (10, 0.1, 100), (100, 0.01, 100), (7, 0.0, 8)],
+)
+def test_runs_go_on_until_both_minima_are_met(tmp_path: Path, runs: int, duration_s: float, expected: int) -> None:
+    lanes, _ = race(tmp_path, "AB", warmup_runs=2, runs=runs, duration_s=duration_s)
+    assert [len(lane.times_ns) for lane in lanes] == [expected, expected]
+    assert set(lanes[0].times_ns) == {1_000_000}
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.promise("P10")
+@pytest.mark.parametrize(("warmup_runs", "warmup_s", "expected"), [(10, 0.0, 10), (10, 0.05, 50)])
+def test_warm_up_comes_first_until_both_its_minima_are_met_and_is_not_timed(
+    tmp_path: Path, warmup_runs: int, warmup_s: float, expected: int
+) -> None:
+    lanes, calls = race(tmp_path, "A", warmup_runs=warmup_runs, warmup_s=warmup_s, runs=4)
+    assert (lanes[0].warmup_runs, len(lanes[0].times_ns), len(calls)) == (expected, 4, expected + 4)
+    assert lanes[0].first_ns == 1_000_000
+
+
+@pytest.mark.usefixtures("clock")
+def test_garbage_collection_is_off_while_timing_and_restored(tmp_path: Path) -> None:
+    race(tmp_path, "A", warmup_runs=1, runs=1)
+    assert gc.isenabled()

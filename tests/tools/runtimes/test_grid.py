@@ -1,0 +1,57 @@
+"""Which runtimes there are is a question that costs no import of any."""
+
+import subprocess
+import sys
+
+import pytest
+
+from edgewright.state.artifacts import Format
+from edgewright.state.errors import Code, Refused
+from edgewright.tools.runtimes import grid
+
+
+def test_asking_imports_no_runtime() -> None:
+    script = (
+        "import sys; from edgewright.tools.runtimes import grid; [grid.version_of(r) for r in grid.RUNTIMES];"
+        "heavy = {'onnx', 'onnxruntime', 'numpy', 'torch', 'tensorflow', 'pydantic'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    path = [entry for entry in sys.path if entry]
+    code = f"import sys; sys.path[:0] = {path!r}; {script}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_names_are_unique_and_every_format_has_a_runtime() -> None:
+    assert len({entry.name for entry in grid.RUNTIMES}) == len(grid.RUNTIMES)
+    for model_format in Format:
+        assert grid.executing(model_format)
+
+
+def test_onnx_runtime_is_there_with_its_version() -> None:
+    import onnxruntime
+
+    entry = grid.require(Format.ONNX)
+    assert entry.name == "onnxruntime"
+    assert grid.version_of(entry) == onnxruntime.__version__
+
+
+@pytest.mark.promise("P8")
+def test_a_missing_runtime_is_refused_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid.util, "find_spec", lambda _module: None)
+    with pytest.raises(Refused) as caught:
+        grid.require(Format.TFLITE)
+    refusal = caught.value.refusal
+    assert refusal.code is Code.MISSING_EXTRA
+    assert refusal.facts["install"] == "pip install 'edgewright[tflite]'"
+    assert str(refusal.facts["install"]) in refusal.do
+
+
+def test_a_module_that_no_package_claims_is_installed_in_an_unknown_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid.util, "find_spec", lambda _module: object())
+    assert grid.version_of(grid.Runtime("x", "X", "x", ("no-such-distribution",), (), "x")) == "unknown"
+
+
+def test_an_unknown_runtime_is_no_runtime() -> None:
+    with pytest.raises(KeyError):
+        grid.runtime("caffe")

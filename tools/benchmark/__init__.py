@@ -1,0 +1,1 @@
+"""Measuring: latency, memory, operators and outputs of a model, and a candidate against its baseline."""

@@ -1,0 +1,46 @@
+"""How a data card is written, for whoever has to write one. Imports nothing: the server shows it as a resource."""
+
+CARD_GUIDE = """# The data card
+
+A data card says which array feeds which input of the model, what is done to it first, and where the labels are. It
+lies beside the data (`X.card.json` for `X.npz`, `card.json` inside a folder of pictures) or is passed in the call.
+
+```json
+{
+  "inputs": {
+    "image": {
+      "kind": "image", "array": "image", "colour": "RGB",
+      "resize": {"height": 256, "width": 256, "fit": "shorter_side"},
+      "crop": {"height": 224, "width": 224},
+      "scale": 0.00392156862745098, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225],
+      "layout": "NCHW", "dtype": "float32"
+    }
+  },
+  "label": "label",
+  "classes": ["cat", "dog"]
+}
+```
+
+The keys of `inputs` are the model's input names. Everything but `inputs` and `kind` may be left out.
+
+- `kind`: `image` for 8-bit pictures, gray or red-green-blue, channels last in the data; `tensor` for other numbers.
+- `array`: array of the .npz. Left out for a folder. Default `image`.
+- `resize`: `height`, `width`; `fit`: `stretch` (default), `shorter_side` (keeps the aspect ratio, covers the size) or
+  `letterbox` (keeps it and fits inside, centred on the value `pad`, default 0); `interpolation`: `nearest`, `bilinear`
+  (default) or `bicubic`, with Pillow's antialiasing.
+- `crop`: `height`, `width` of the centre that is kept, after resizing.
+- `colour`: channels that the model takes: `RGB` (default), `BGR` or `GRAY`.
+- `scale`, `mean`, `std`: `(value * scale - mean) / std`. `mean` and `std` are one number, or a list with one a channel
+  (image) or element of the last axis (tensor). Defaults 1, 0, 1.
+- `layout`: `NCHW` (default) or `NHWC`.
+- `dtype`: element type that the model takes. Default `float32`.
+- `label`: array of the .npz; `"folder"` for one folder a class; or, for a CSV file inside the folder,
+  `{"csv": "labels.csv", "file": "file", "label": "label"}`. Left out where there are no labels.
+- `classes`: class names in the order of the model's outputs. Default for class folders: their names, sorted.
+- `output`: output that the metric looks at, where the model has several.
+
+Data is an .npz file (one row a sample in each array) or a folder of pictures (PNG, JPEG, BMP, WebP, PPM), at most one
+folder deep. Samples of different shapes are stored in an .npz as two arrays: `NAME`, all of them flattened one after
+the other, and `NAME.shapes`, int64, one row a sample. Pictures are decoded as stored: an orientation in EXIF is not
+applied, and transparency is dropped.
+"""

@@ -1,0 +1,110 @@
+"""Labels as the metrics want them: class numbers as int64, other answers as finite numbers."""
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.state.errors import Code, Refused
+from edgewright.tools.datasets.samples import Array
+from edgewright.tools.profile.legible import legible
+
+# Whole numbers with more different values than this are quantities, not classes.
+MOST_CLASSES = 100_000
+
+
+def numeric_labels(raw: Array, classes: tuple[str, ...] | None, n: int, what: str) -> Array:
+    """Return labels as int64 class numbers or as floating numbers.
+
+    Args:
+        raw: One row a sample: class numbers, class names, or numbers of any shape.
+        classes: Names of the classes in the order of the model's outputs.
+        n: Samples.
+        what: Where the labels come from, for messages.
+
+    Raises:
+        Refused: DATA_INVALID for another length, unknown classes, or values that are no finite numbers.
+    """
+    if raw.ndim == 0 or len(raw) != n:
+        given = "a single value" if raw.ndim == 0 else f"{len(raw)} rows"
+        _refuse(what, f"it holds {given} for {n} samples", "store one label a sample, in the order of the samples")
+    if raw.dtype.kind in "US":
+        return _numbers_of(raw.astype(str), classes, what)
+    if raw.dtype.kind == "f":
+        bad = ~np.isfinite(raw.reshape(n, -1)).all(axis=1)
+        if bad.any():
+            first = int(np.argmax(bad))
+            why = f"{int(bad.sum())} of {n} labels are NaN or infinite, the first at index {first}"
+            _refuse(what, why, "correct or drop these samples", count=int(bad.sum()), first=first)
+        return raw.astype(raw.dtype.newbyteorder("="))
+    numbers = raw.astype(np.int64)
+    if raw.dtype.kind == "u" and numbers.size and int(numbers.min()) < 0:
+        _refuse(what, "it holds whole numbers above the range of int64", "store labels as int64")
+    if numbers.ndim == 1:
+        _check_range(numbers, classes, what)
+    return numbers
+
+
+def coverage(labels: Array | None, classes: tuple[str, ...] | None) -> dict[str, int]:
+    """Return how many samples each class has; nothing where labels are not class numbers."""
+    if labels is None or labels.ndim != 1 or labels.dtype.kind != "i":
+        return {}
+    numbers, counts = np.unique(labels, return_counts=True)
+    if classes is None:
+        small = len(numbers) <= MOST_CLASSES and int(numbers[0]) >= 0
+        return {str(number): int(count) for number, count in zip(numbers, counts, strict=True)} if small else {}
+    found = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+    return {name: int(found.get(number, 0)) for number, name in enumerate(classes)}
+
+
+def column_labels(texts: Sequence[str], classes: tuple[str, ...] | None) -> Array:
+    """Return the labels of a CSV column: whole numbers if all are, else numbers if all are, else names."""
+    if classes is None or not set(texts) <= set(classes):
+        for kind in (np.int64, np.float64):
+            try:
+                return np.array([kind(text) for text in texts])
+            except (ValueError, OverflowError):
+                continue
+    return np.array(texts, dtype=np.str_)
+
+
+def _numbers_of(names: NDArray[np.str_], classes: tuple[str, ...] | None, what: str) -> Array:
+    present = np.unique(names).tolist()
+    if classes is None:
+        shown = ", ".join(legible(name, 40) for name in present[:3])
+        _refuse(
+            what,
+            f"it holds names ({shown}, ...), and nothing says which output of the model each one is",
+            'list them in the card in the order of the model\'s outputs: "classes": [...]',
+        )
+    number = {name: index for index, name in enumerate(classes)}
+    unknown = [name for name in present if name not in number]
+    if unknown:
+        shown = ", ".join(legible(name, 40) for name in unknown[:5])
+        _refuse(
+            what,
+            f"{len(unknown)} of its {len(present)} classes are not among the card's {len(classes)}: {shown}",
+            "correct the spelling, or add them to `classes` in the card in the order of the model's outputs",
+        )
+    return np.array([number[name] for name in names.tolist()], dtype=np.int64)
+
+
+def _check_range(numbers: Array, classes: tuple[str, ...] | None, what: str) -> None:
+    if classes is None or not numbers.size:
+        return
+    bad = (numbers < 0) | (numbers >= len(classes))
+    if bad.any():
+        first = int(np.argmax(bad))
+        _refuse(
+            what,
+            f"{int(bad.sum())} labels lie outside the {len(classes)} classes of the card, the first is "
+            f"{int(numbers[first])} at index {first}",
+            "number classes from 0, or correct `classes` in the card",
+            count=int(bad.sum()),
+            first=first,
+        )
+
+
+def _refuse(what: str, why: str, do: str, **facts: object) -> NoReturn:
+    raise Refused.because(Code.DATA_INVALID, what, why, do, **facts)

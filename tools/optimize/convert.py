@@ -1,0 +1,151 @@
+"""Rewriting a model without changing what it computes: simplify, fold, move to another operator set."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxsim
+from onnx import ModelProto
+
+from edgewright.state.artifacts import Format
+from edgewright.state.errors import Code, Refused
+from edgewright.tools.optimize.comparison import OutputComparison
+from edgewright.tools.optimize.fingerprint import fingerprint
+from edgewright.tools.optimize.step import Made, make
+from edgewright.tools.optimize.upgrade import normalised, with_opset
+from edgewright.tools.orders import ConvertOrder
+from edgewright.tools.runtimes.onnxruntime.graph import optimize_graph
+from edgewright.tools.targets.host import Target
+from edgewright.tools.workspace import Workspace
+
+# Rewriting reorders additions, which in float32 costs parts in 10^6; in a model that computes in 8 bits a rounding that
+# falls the other way costs a step of 1/255, and a cosine of about 0.9999. Below 0.999 something else has happened.
+LEAST_COSINE = 0.999
+# Integer outputs (labels, counts) may differ where two scores tie.
+LEAST_AGREEMENT = 0.99
+
+OPERATIONS = ("simplify", "optimize_graph", "opset")
+_EXTRAS = {Format.TFLITE: "tflite", Format.TENSORRT: "jetson"}
+
+
+def convert(order: ConvertOrder, workspace: Workspace, target: Target) -> Made:
+    """Make a candidate by rewriting the base.
+
+    Raises:
+        Refused: SCHEME_NOT_OFFERED, INVALID_ARGUMENT, NOTHING_CHANGED, CONVERSION_DIVERGED, MODEL_UNSUPPORTED or
+            MODEL_INVALID.
+        CorruptArtifact: The base is not what its digest says.
+    """
+    _check_offered(order)
+    return make(Rewriting(order.operations, order.opset), order, workspace, target)
+
+
+def _check_offered(order: ConvertOrder) -> None:
+    if order.format is not Format.ONNX:
+        extra = _EXTRAS.get(order.format)
+        raise Refused.because(
+            Code.SCHEME_NOT_OFFERED,
+            f"to convert to {order.format}",
+            f"this version converts to onnx only{f'; {order.format} comes with the extra {extra}' if extra else ''}",
+            "call convert with format onnx",
+            "P8",
+            format=str(order.format),
+            offered=["onnx"],
+        )
+    unknown = [name for name in order.operations if name not in OPERATIONS]
+    if unknown or not order.operations:
+        raise Refused.because(
+            Code.SCHEME_NOT_OFFERED,
+            f"to convert by {', '.join(unknown) or 'no operation'}",
+            f"offered are {', '.join(OPERATIONS)}",
+            "name at least one of those",
+            operations=list(order.operations),
+            offered=list(OPERATIONS),
+        )
+    newest = onnx.defs.onnx_opset_version()
+    wanted = order.opset
+    if ("opset" in order.operations) != (wanted is not None) or (wanted is not None and not 7 <= wanted <= newest):
+        raise Refused.because(
+            Code.INVALID_ARGUMENT,
+            f"to convert by {', '.join(order.operations)} with opset {wanted}",
+            f"the operation opset takes a version from 7 to {newest}, and no other operation takes one",
+            f"give both or neither, for example operations ['opset'] and opset {min(17, newest)}",
+            opset=wanted,
+            newest=newest,
+        )
+
+
+class Rewriting:
+    """Some operations in the order given, each checked for having done anything."""
+
+    call = "convert"
+
+    def __init__(self, operations: tuple[str, ...], opset: int | None) -> None:
+        self.option = "+".join(operations)
+        self.optimization = "-".join(f"opset{opset}" if name == "opset" else name for name in operations)
+        self.parameters: Mapping[str, object] = {"operations": list(operations), "opset": opset}
+        self.tools: Mapping[str, str] = {name: version(name) for name in ("onnx", "onnxsim", "onnxruntime")}
+        self._operations = operations
+        self._opset = opset
+
+    def requires(self, model: ModelProto) -> None:
+        """Any admitted model will do."""
+
+    def run(self, source: Path, made: Path) -> tuple[str, ...]:
+        """Apply the operations one after the other."""
+        rewrite: Mapping[str, Callable[[ModelProto], ModelProto]] = {
+            "simplify": _simplified,
+            "optimize_graph": lambda model: _optimized(model, made.parent),
+            "opset": lambda model: with_opset(model, self._opset or 0),
+        }
+        shutil.copyfile(source, made)
+        findings: tuple[str, ...] = ()
+        for name in self._operations:
+            before = onnx.load(made, load_external_data=False)
+            after = rewrite[name](normalised(before))
+            if fingerprint(after) == fingerprint(before):
+                findings += (f"{name} changed nothing",)
+                continue
+            findings += (f"{name}: {len(before.graph.node)} nodes became {len(after.graph.node)}",)
+            onnx.save(after, made)
+        return findings
+
+    def ensures(self, comparison: tuple[OutputComparison, ...]) -> tuple[str, ...]:
+        """Refuse a rewriting that changed the outputs."""
+        for output in comparison:
+            counted = np.dtype(output.dtype).kind in "iub"
+            agreement = 1.0 if output.agreement is None or not counted else output.agreement
+            if output.reshaped or output.cosine < LEAST_COSINE or agreement < LEAST_AGREEMENT:
+                raise Refused.because(
+                    Code.CONVERSION_DIVERGED,
+                    f"to keep the result of {self.option}",
+                    f"{output.sentence}; required are a cosine of {LEAST_COSINE}, for integers the same answer in "
+                    f"{100 * LEAST_AGREEMENT:.0f} %, and the same shape, which {output.reshaped} samples lack",
+                    self._ladder(),
+                    "P9",
+                    output=output.name,
+                    cosine=output.cosine,
+                    agreement=output.agreement,
+                    reshaped=output.reshaped,
+                )
+        return ()
+
+    def _ladder(self) -> str:
+        """What is left to try, in the order in which it usually helps."""
+        rungs = [f"convert with {name} alone" for name in OPERATIONS if self._operations != (name,)]
+        return "; or ".join([*rungs, "export the model again without dynamic operators"])
+
+
+def _simplified(model: ModelProto) -> ModelProto:
+    simplified: ModelProto = onnxsim.simplify(model)[0]
+    return simplified
+
+
+def _optimized(model: ModelProto, folder: Path) -> ModelProto:
+    source, target = folder / "before.onnx", folder / "after.onnx"
+    onnx.save(model, source)
+    optimize_graph(source, target)
+    return onnx.load(target, load_external_data=False)

@@ -1,0 +1,210 @@
+"""The contract of every optimisation: `requires` -> `run` -> `ensures`, on a copy, with the original watched.
+
+A step writes a new file and says what to know about it. Everything that makes that file a candidate is done here, once
+for all steps: it must differ from its base, be well formed, keep the base's interface, run, and answer with numbers.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Protocol
+
+import onnx
+from onnx import ModelProto, checker
+
+from edgewright.state.artifacts import Artifact, Format, Recipe
+from edgewright.state.errors import Code, CorruptArtifact, Refused
+from edgewright.state.files import file_sha256
+from edgewright.tools.optimize.comparison import OutputComparison, compare
+from edgewright.tools.optimize.fingerprint import fingerprint
+from edgewright.tools.optimize.naming import candidate_name
+from edgewright.tools.orders import ConvertOrder, Original, QuantizeOrder
+from edgewright.tools.profile.inspect import inputs_of, outputs_of, precision_of
+from edgewright.tools.profile.legible import clause, legible
+from edgewright.tools.profile.lineage import stamp
+from edgewright.tools.targets.host import Target
+from edgewright.tools.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Made:
+    """A candidate.
+
+    Attributes:
+        artifact: The new file, kept in the workspace.
+        findings: What to know about it, a sentence each without a full stop.
+        comparison: Its outputs against its base's on real samples, one entry an output.
+    """
+
+    artifact: Artifact
+    findings: tuple[str, ...]
+    comparison: tuple[OutputComparison, ...]
+
+
+class Step(Protocol):
+    """One way to make a candidate.
+
+    Attributes:
+        call: The call it belongs to: `quantize` or `convert`.
+        option: What it is called there.
+        optimization: Middle part of the candidate's name.
+        parameters: Everything that has to be said to make the same file again.
+        tools: Versions of the libraries that do the work.
+    """
+
+    call: str
+    option: str
+    optimization: str
+    parameters: Mapping[str, object]
+    tools: Mapping[str, str]
+
+    def requires(self, model: ModelProto) -> None:
+        """Refuse a base that the step cannot work on. Must not change it."""
+
+    def run(self, source: Path, made: Path) -> tuple[str, ...]:
+        """Read `source`, write `made`, return findings. Both lie in a folder of this step alone."""
+
+    def ensures(self, comparison: tuple[OutputComparison, ...]) -> tuple[str, ...]:
+        """Judge the outputs: refuse, or return findings."""
+
+
+def make(step: Step, order: QuantizeOrder | ConvertOrder, workspace: Workspace, target: Target) -> Made:
+    """Make a candidate and keep it, if all that a candidate promises holds.
+
+    Raises:
+        Refused: What the step requires is missing, or what it ensures does not hold; nothing is kept then.
+        CorruptArtifact: The base is not what its digest says.
+    """
+    check_original(order.original)
+    folder = workspace.scratch(step.option)
+    folder.mkdir()
+    source, made = folder / "base.onnx", folder / "candidate.onnx"
+    shutil.copyfile(workspace.path_of(order.base.sha256), source)
+    base = onnx.load(source, load_external_data=False)
+    step.requires(base)
+    workspace.progress(0, 3, f"{step.call} {step.option}")
+    findings = _run(step, source, made)
+    candidate = onnx.load(made, load_external_data=False)
+    _check_candidate(step, base, candidate)
+    stamp(candidate, order.lineage)
+    onnx.save(candidate, made)
+    artifact = _artifact(step, order, candidate, made)
+    workspace.progress(1, 3, "comparing outputs with the base's")
+    comparison = compare(order.base, (artifact, made), order.validation, workspace, target)
+    _check_finite(step, comparison)
+    findings += step.ensures(comparison)
+    findings += tuple(output.sentence for output in comparison)
+    workspace.progress(2, 3, "checking that base and original are as they were")
+    check_original(order.original)
+    _check_base(order.base, workspace)
+    workspace.keep(made)
+    return Made(artifact, findings, comparison)
+
+
+def check_original(original: Original) -> None:
+    """Refuse to go on with an original that is not the file it was (P5).
+
+    Raises:
+        Refused: ORIGINAL_CHANGED.
+    """
+    path = Path(original.path)
+    try:
+        found = file_sha256(path)
+    except OSError as error:
+        found = f"unreadable ({error.strerror})"
+    if found != original.sha256:
+        raise Refused.because(
+            Code.ORIGINAL_CHANGED,
+            "to go on with this run",
+            f"the original {path.name} had the SHA-256 {original.sha256} when the run began and now is {found}",
+            "put the original back as it was, or profile the changed file as a new run",
+            "P5",
+            expected=original.sha256,
+            found=found,
+        )
+
+
+def _check_base(base: Artifact, workspace: Workspace) -> None:
+    if file_sha256(workspace.path_of(base.sha256)) != base.sha256:
+        raise CorruptArtifact(f"{base.name} no longer has the SHA-256 {base.sha256} that names it")
+
+
+def _run(step: Step, source: Path, made: Path) -> tuple[str, ...]:
+    try:
+        return step.run(source, made)
+    except (Refused, MemoryError, OSError):
+        raise
+    except Exception as error:  # the libraries raise whatever comes, and none of it may look like a crash of ours
+        raise Refused.because(
+            Code.MODEL_UNSUPPORTED,
+            f"{step.call} {step.option} of this model",
+            f"the library gave up with {type(error).__name__}: {clause(error)}",
+            "simplify the model first, or export it with a newer opset_version",
+            option=step.option,
+            tools=dict(step.tools),
+        ) from error
+
+
+def _check_candidate(step: Step, base: ModelProto, candidate: ModelProto) -> None:
+    what = f"{step.call} {step.option} of this model"
+    before = (*inputs_of(base), *outputs_of(base))
+    after = (*inputs_of(candidate), *outputs_of(candidate))
+    if before != after:
+        changed = [f"{old} became {new}" for old, new in zip_longest(before, after) if old != new]
+        raise Refused.because(
+            Code.CONVERSION_DIVERGED,
+            what,
+            f"the result has another interface than its base: {clause('; '.join(changed))}",
+            "choose another option; the preprocessing must fit baseline and candidate alike",
+            "P9",
+            option=step.option,
+        )
+    if fingerprint(base) == fingerprint(candidate):
+        raise Refused.because(
+            Code.NOTHING_CHANGED,
+            what,
+            "the result computes exactly what its base computes, node for node",
+            "choose another option, or another base",
+            option=step.option,
+        )
+    try:
+        checker.check_model(candidate)
+    except (checker.ValidationError, ValueError) as error:
+        raise Refused.because(
+            Code.MODEL_INVALID,
+            what,
+            f"onnx.checker rejects the result: {clause(error)}",
+            "simplify the model first, or choose another option",
+            option=step.option,
+        ) from error
+
+
+def _check_finite(step: Step, comparison: tuple[OutputComparison, ...]) -> None:
+    for output in comparison:
+        if output.non_finite:
+            raise Refused.because(
+                Code.MODEL_NOT_FINITE,
+                f"{step.call} {step.option} of this model",
+                f"for {output.non_finite} of {output.non_finite + output.samples} samples the output "
+                f"'{legible(output.name)}' holds NaN or infinity where the base has numbers",
+                "choose another scheme; in float16 everything beyond 65504 overflows",
+                output=output.name,
+                samples=output.non_finite,
+            )
+
+
+def _artifact(step: Step, order: QuantizeOrder | ConvertOrder, candidate: ModelProto, made: Path) -> Artifact:
+    precision = precision_of(candidate)
+    return Artifact(
+        sha256=file_sha256(made),
+        name=candidate_name(order.model_name, step.optimization, precision, Format.ONNX),
+        format=Format.ONNX,
+        precision=precision,
+        size_bytes=made.stat().st_size,
+        parent=order.base.sha256,
+        recipe=Recipe(step.call, step.option, step.parameters, step.tools),
+        inputs=inputs_of(candidate),
+        outputs=outputs_of(candidate),
+    )

@@ -1,0 +1,17 @@
+"""What a worker calls to make a candidate."""
+
+from edgewright.state.events import CandidateMade
+from edgewright.tools.optimize.convert import convert
+from edgewright.tools.optimize.quantize import quantize
+from edgewright.tools.orders import ConvertOrder, Done, QuantizeOrder
+from edgewright.tools.targets.host import Target
+from edgewright.tools.workspace import Workspace
+
+
+def work(order: QuantizeOrder | ConvertOrder, workspace: Workspace, target: Target) -> Done:
+    """Make one candidate."""
+    if isinstance(order, QuantizeOrder):
+        made = quantize(order, workspace, target)
+    else:
+        made = convert(order, workspace, target)
+    return Done(CandidateMade(made.artifact, made.findings))

@@ -1,0 +1,191 @@
+"""The report on a run as Markdown: what was gained, what it cost, how it was measured and what nobody knows.
+
+Its tables are those of the seed, "Model Optimization Report" and "Optimization Tradeoff Analysis".
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from edgewright.state.artifacts import Device, TensorSpec
+from edgewright.state.evidence import Label
+from edgewright.state.run import Run
+from edgewright.tools.package import cells
+from edgewright.tools.package.cells import UNMEASURED
+from edgewright.tools.package.markdown import escaped, figure, megabytes
+from edgewright.tools.package.tables import comparison_table, compression, step_table, tradeoff_table
+from edgewright.tools.package.variants import Status, Variant, lineage, shipped, tradeoffs, unmeasured
+
+PERCENTILES = (50, 95, 99)
+
+
+def report(run: Run, now: date) -> str:
+    """Return the report on a run as it stands. Nothing in it was computed from anything but recorded evidence.
+
+    Args:
+        run: The run.
+        now: Date that the report bears.
+    """
+    variant = shipped(run)
+    parts = [
+        f"## Model Optimization Report: {escaped(run.started.model_name)}",
+        *_first_things(run),
+        _header(run, variant, now),
+        "### Baseline vs Optimized",
+        comparison_table(run, variant),
+        "### Optimization Steps Applied",
+        step_table(run, variant),
+        "### Verdict",
+        _verdict(run, variant),
+        "### Deployment Artifact",
+        _artifact(run, variant),
+        "### Measurement",
+        _measurement(variant),
+        "### Not Measured",
+        "\n".join(f"- {escaped(gap)}" for gap in unmeasured(run)) or "Nothing that this report speaks of.",
+        f"## Optimization Tradeoff Analysis: {escaped(run.started.model_name)}",
+        tradeoff_table(run),
+        f"**Recommendation**: {_recommendation(run, variant)}",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _first_things(run: Run) -> Iterator[str]:
+    """Yield what a reader must not miss: failed and waived candidates, and a slower one that is shipped."""
+    for variant in tradeoffs(run):
+        if not variant.failed or variant.verdict is None:
+            continue
+        name, sentence = escaped(variant.artifact.name), escaped(variant.verdict.sentence)
+        if variant.waiver is None:
+            yield f"**FAILED**: {name} ({variant.status}). {sentence}."
+        else:
+            given = variant.waiver
+            yield (
+                f"**WAIVED**: {name} ({variant.status}). {sentence}. Accepted by {escaped(given.approver)}, "
+                f"{escaped(given.reason)} ({given.level}: {given.level.meaning})."
+            )
+    best = shipped(run)
+    if best is not None and best.slower:
+        yield f"**WARNING**: {escaped(best.artifact.name)} was kept although it is slower: {cells.faster(best)}."
+
+
+def _header(run: Run, variant: Variant | None, now: date) -> str:
+    profiled = run.profiled
+    source = UNMEASURED
+    if profiled is not None:
+        producer = escaped(profiled.baseline.graph.producer or "unknown framework", 60)
+        source = f"{producer} {profiled.original.format} ({megabytes(profiled.original.size_bytes)} MB)"
+    registered = "" if run.started.target else " (no target registered)"
+    lines = [
+        f"**Source**: {source}",
+        f"**Target Device**: {run.started.target_device}{registered}",
+        f"**Optimization Pipeline**: {_pipeline(run, variant)}",
+        f"**Date**: {now.isoformat()}",
+    ]
+    if variant is not None and variant.latency is not None:
+        lines.append(f"**Measured**: protocol {variant.latency.protocol.name}, {variant.latency.environment.label}")
+    return "  \n".join(lines)
+
+
+def _pipeline(run: Run, variant: Variant | None) -> str:
+    if variant is None or variant.status is Status.BASELINE:
+        return "none"
+    made = lineage(run, variant.artifact)[1:]
+    return ", ".join(escaped(f"{step.recipe.step} {step.recipe.option}".strip()) for step in made)
+
+
+def _verdict(run: Run, variant: Variant | None) -> str:
+    if variant is None or variant.verdict is None:
+        return "UNMEASURED: no verdict, since accuracy was not measured."
+    verdict = variant.verdict
+    inside = "outside" if variant.failed else "within"
+    return (
+        f"{cells.outcome(variant)}: Accuracy delta of {cells.accuracy_delta(variant)} is {inside} the "
+        f"{verdict.tolerance:.2%} tolerance ({escaped(verdict.metric)} {verdict.value:.4f} against "
+        f"{verdict.baseline:.4f}, floor {verdict.floor:.4f}, n={verdict.n}).\n"
+        f"Speedup: {cells.speedup(variant)}. Compression: {compression(run, variant)}."
+    )
+
+
+def _artifact(run: Run, variant: Variant | None) -> str:
+    if variant is None or run.profiled is None:
+        return f"- Model file: {UNMEASURED}\n- Metadata: {UNMEASURED}\n- Preprocessing config: {UNMEASURED}"
+    card = run.profiled.validation.card
+    inputs = "; ".join(_input(spec, card) for spec in variant.artifact.inputs)
+    return (
+        f"- Model file: `{variant.file_name}` (SHA-256 {variant.artifact.sha256})\n"
+        "- Metadata: `manifest.json`\n"
+        f"- Preprocessing config: `preprocessing.json`: {inputs}"
+    )
+
+
+def _input(spec: TensorSpec, card: Mapping[str, object]) -> str:
+    """Return what one input takes and what the card says is done to reach it."""
+    shape = ", ".join("?" if size is None else str(size) for size in spec.shape)
+    entries = card.get("inputs")
+    entry = entries.get(spec.name) if isinstance(entries, Mapping) else None
+    done = "as the data card says"
+    if isinstance(entry, Mapping):
+        scale, mean, std = (entry.get(name, default) for name, default in (("scale", 1), ("mean", 0), ("std", 1)))
+        done = f"normalised as (value x {scale} - {mean}) / {std}"
+    return f"{escaped(spec.name)} {escaped(spec.dtype)} ({shape}), {escaped(done)}"
+
+
+def _measurement(variant: Variant | None) -> str:
+    if variant is None or variant.latency is None:
+        return UNMEASURED
+    latency, environment = variant.latency, variant.latency.environment
+    protocol = latency.protocol
+    figures = "; ".join(f"P{p} {cells.percentile_latency(latency, p)}" for p in PERCENTILES)
+    deviation = cells.labelled(f"standard deviation {figure(latency.std_ms)} ms", environment.label)
+    lines = [
+        f"Latency of {escaped(variant.artifact.name)}: mean {cells.mean_latency(latency)}; {figures}; {deviation}.",
+        f"Protocol {protocol.name}: {latency.runs} timed runs of batch {latency.batch} after {latency.warmup_runs} "
+        f"warm-up runs, in {protocol.processes} process(es) of at least {protocol.duration_s:g} s each.",
+        f"Environment: {escaped(environment.machine)}, {escaped(environment.cpu)}, {environment.logical_cores} cores, "
+        f"{escaped(environment.kernel)}, {escaped(environment.runtime)} {escaped(environment.runtime_version)}, "
+        f"{environment.threads} thread(s), governor {escaped(environment.governor)}, clock "
+        f"{escaped(environment.clock_mhz)} MHz.",
+        "Speed-ups are ratios of median times; baseline and candidate ran in turn in the same processes.",
+        "MB are millions of bytes. Peak memory includes the runtime.",
+        f"Accuracy was computed from outputs of {_where(variant)}.",
+        *(escaped(finding) for finding in variant.findings),
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _where(variant: Variant) -> str:
+    if variant.accuracy is None:
+        return UNMEASURED
+    environment = variant.accuracy.environment
+    runtime = escaped(f"{environment.runtime} {environment.runtime_version}")
+    return f"{runtime} on {escaped(environment.machine)}, {environment.label}"
+
+
+def _recommendation(run: Run, variant: Variant | None) -> str:
+    if variant is None:
+        return "profile the model first; nothing is measured."
+    if variant.status is Status.BASELINE:
+        return "ship the unmodified original; no variant was kept."
+    name = escaped(variant.artifact.name)
+    loss, compressed = _loss(variant), compression(run, variant)
+    off_device = variant.latency is None or variant.latency.environment.label is not Label.TARGET
+    # Times of another kind of machine say nothing of a device (SPEC.md, "Names and calls").
+    if off_device and run.started.target_device is not Device.CPU_GENERIC:
+        return (
+            f"{name} is {compressed} smaller {loss}. Its latency on {run.started.target_device} is "
+            f"{UNMEASURED}, and times from this host do not speak for that device."
+        )
+    if variant.slower:
+        return f"{name} is slower than the baseline ({cells.speedup(variant)}), {compressed} smaller {loss}."
+    if variant.speedup is None or variant.latency is None:
+        return f"{name} is {compressed} smaller {loss}; its speedup is {UNMEASURED}."
+    return f"{name} provides {variant.speedup:.2f}x speedup ({variant.latency.environment.label}) {loss}."
+
+
+def _loss(variant: Variant) -> str:
+    if variant.verdict is None:
+        return "with unmeasured accuracy loss"
+    if variant.failed:
+        return f"with {variant.verdict.drop:.2%} accuracy loss, outside the tolerance"
+    loss = variant.verdict.drop
+    return f"with only {loss:.2%} accuracy loss" if loss > 0 else "with no accuracy loss"

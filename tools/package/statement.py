@@ -1,0 +1,184 @@
+"""What only the ledger knows of a package, as plain data: the server says it, the worker writes it down."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import PurePath
+
+from edgewright.state.artifacts import Artifact, TensorSpec
+from edgewright.state.errors import Code, Refused
+from edgewright.state.evidence import Accuracy, Dataset, Environment, Latency, Memory
+from edgewright.state.ledger import GENESIS, Record
+from edgewright.state.run import Run
+from edgewright.state.verdict import Verdict
+from edgewright.tools.package.variants import Variant, lineage, shipped, unmeasured
+from edgewright.tools.profile.legible import legible
+
+Facts = dict[str, object]
+
+
+def statement(run: Run, records: Sequence[Record]) -> Facts:
+    """Return what the manifest of a package says of its run, and the evidence behind it.
+
+    Args:
+        run: The run as it stands.
+        records: All its records, in order.
+
+    Returns:
+        `manifest`, the manifest's fields that come from the run; `evidence`, the content of `evidence.json`; and
+        `outputs`, the SHA-256 of the stored outputs that the shipped file's accuracy was computed from.
+
+    Raises:
+        Refused: EVIDENCE_MISSING, where the shipped file's latency, memory or accuracy was not measured.
+    """
+    variant, profiled = shipped(run), run.profiled
+    if (
+        profiled is None
+        or variant is None
+        or variant.latency is None
+        or variant.beside is None
+        or variant.memory is None
+        or variant.accuracy is None
+        or variant.verdict is None
+    ):
+        raise Refused.because(
+            Code.EVIDENCE_MISSING,
+            "packaging",
+            "latency, memory or accuracy of the file to ship was not measured",
+            "call benchmark and validate on the candidate, or profile_model where there is no baseline yet",
+            "P1",
+            "P3",
+        )
+    environments = {
+        variant.latency.environment.label,
+        variant.memory.environment.label,
+        variant.accuracy.environment.label,
+    }
+    manifest = {
+        "run": run.id,
+        "target_device": str(run.started.target_device),
+        "target": run.started.target,
+        "latency_target_ms": run.started.latency_target_ms,
+        "model": _model(variant),
+        "provenance": {
+            "original_file": legible(PurePath(run.started.model_path).name),
+            "chain": [_link(artifact) for artifact in lineage(run, variant.artifact)],
+            "floor_from": {"sha256": profiled.root.sha256, "run": profiled.inherited_from or run.id},
+            "validation": _dataset(profiled.validation),
+            "calibration": _dataset(profiled.calibration) if profiled.calibration else None,
+        },
+        "benchmarks": {
+            "model": _latency(variant.latency),
+            "baseline": _latency(variant.beside),
+            "ratio": asdict(variant.ratio) if variant.ratio else None,
+            "memory": _memory(variant.memory),
+            "baseline_memory": _memory(profiled.baseline.memory),
+        },
+        "accuracy": _accuracy(variant.accuracy, variant.verdict, variant),
+        "findings": list(variant.findings),
+        "unmeasured": list(unmeasured(run)),
+        "labels": sorted(str(label) for label in environments),
+    }
+    evidence = {
+        "run": run.id,
+        "genesis": GENESIS,
+        "head": records[-1].hash if records else GENESIS,
+        "records": [asdict(record) for record in records],
+    }
+    return {"manifest": manifest, "evidence": evidence, "outputs": variant.accuracy.outputs}
+
+
+def _model(variant: Variant) -> Facts:
+    artifact = variant.artifact
+    return {
+        "file": variant.file_name,
+        "sha256": artifact.sha256,
+        "size_bytes": artifact.size_bytes,
+        "format": str(artifact.format),
+        "precision": artifact.precision,
+        "inputs": [_tensor(spec) for spec in artifact.inputs],
+        "outputs": [_tensor(spec) for spec in artifact.outputs],
+    }
+
+
+def _tensor(spec: TensorSpec) -> Facts:
+    return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+
+
+def _link(artifact: Artifact) -> Facts:
+    recipe = artifact.recipe
+    return {
+        "sha256": artifact.sha256,
+        "parent": artifact.parent,
+        "name": artifact.name,
+        "format": str(artifact.format),
+        "precision": artifact.precision,
+        "size_bytes": artifact.size_bytes,
+        "step": recipe.step,
+        "option": recipe.option,
+        "parameters": dict(recipe.parameters),
+        "tools": dict(recipe.tools),
+    }
+
+
+def _dataset(dataset: Dataset) -> Facts:
+    return {"digest": dataset.digest, "preprocessing": dataset.preprocessing, "n": dataset.n}
+
+
+def _latency(latency: Latency) -> Facts:
+    return {
+        "label": str(latency.environment.label),
+        "artifact": latency.artifact,
+        "mean_ms": latency.mean_ms,
+        "std_ms": latency.std_ms,
+        "percentiles_ms": {f"p{percentile}": value for percentile, value in sorted(latency.percentiles_ms.items())},
+        "withheld": {f"p{percentile}": reason for percentile, reason in sorted(latency.withheld.items())},
+        "first_ms": latency.first_ms,
+        "load_ms": latency.load_ms,
+        "throughput_per_s": latency.throughput_per_s,
+        "batch": latency.batch,
+        "runs": latency.runs,
+        "warmup_runs": latency.warmup_runs,
+        "protocol": {**asdict(latency.protocol), "name": str(latency.protocol.name)},
+        "environment": _environment(latency.environment),
+        "times_sha256": latency.samples,
+    }
+
+
+def _memory(memory: Memory) -> Facts:
+    return {
+        "label": str(memory.environment.label),
+        "peak_bytes": memory.peak_bytes,
+        "empty_runtime_bytes": memory.empty_runtime_bytes,
+        "environment": _environment(memory.environment),
+    }
+
+
+def _environment(environment: Environment) -> Facts:
+    """Return the environment without what identifies the machine rather than describes it."""
+    facts = asdict(environment)
+    del facts["boot_id"]
+    return {**facts, "label": str(environment.label)}
+
+
+def _accuracy(measured: Accuracy, verdict: Verdict, variant: Variant) -> Facts:
+    waiver = variant.waiver
+    return {
+        "label": str(measured.environment.label),
+        "metric": measured.metric,
+        "direction": str(measured.direction),
+        "value": measured.value,
+        "baseline": verdict.baseline,
+        "floor": verdict.floor,
+        "tolerance": verdict.tolerance,
+        "drop": verdict.drop if math.isfinite(verdict.drop) else None,
+        "n": measured.n,
+        "verdict": str(verdict.outcome),
+        "agreement": measured.agreement,
+        "per_class": dict(measured.per_class),
+        "outputs_sha256": measured.outputs,
+        "environment": _environment(measured.environment),
+        "waiver": None
+        if waiver is None
+        else {**asdict(waiver), "level": str(waiver.level), "level_meaning": waiver.level.meaning},
+    }

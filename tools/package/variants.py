@@ -1,0 +1,202 @@
+"""Every variant of a model that a run tried, each with all that was measured of it: what tables are made of."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import PurePath
+
+from edgewright.state.artifacts import Artifact
+from edgewright.state.evidence import Accuracy, Label, Latency, Memory, Ratio
+from edgewright.state.run import Run, Step
+from edgewright.state.verdict import Outcome, Verdict
+from edgewright.state.waivers import Waiver
+from edgewright.tools.optimize.naming import candidate_name
+
+SUSTAINED_S = 300  # the least duration of a sustained run: SPEC.md, P6
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+class Status(StrEnum):
+    """What became of a variant."""
+
+    BASELINE = "baseline"
+    KEPT = "kept"
+    REVERTED = "reverted"
+    OPEN = "waits for a decision"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One file of a run beside the run's baseline. What is `None` was not measured, or the measurement was invalid.
+
+    Attributes:
+        number: 0 for the baseline, otherwise the place of the step that made it.
+        artifact: The file.
+        status: What became of it.
+        latency: Its times.
+        beside: The baseline's times from the same processes; the same as `latency` for the baseline itself.
+        ratio: Its time over the baseline's; `None` for the baseline itself and where their labels differ.
+        memory: Its peak memory.
+        accuracy: Its metric.
+        verdict: Its metric against the floor.
+        waiver: The acceptance that a person gave of exactly this verdict.
+        findings: What to know of its making and measuring.
+    """
+
+    number: int
+    artifact: Artifact
+    status: Status
+    latency: Latency | None
+    beside: Latency | None
+    ratio: Ratio | None
+    memory: Memory | None
+    accuracy: Accuracy | None
+    verdict: Verdict | None
+    waiver: Waiver | None
+    findings: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether its accuracy is measured and does not pass, accepted or not."""
+        return self.verdict is not None and self.verdict.outcome is not Outcome.PASS
+
+    @property
+    def speedup(self) -> float | None:
+        """The baseline's median time over its own; 1 for the baseline."""
+        if self.status is Status.BASELINE:
+            return 1.0
+        return 1 / self.ratio.median if self.ratio else None
+
+    @property
+    def slower(self) -> bool:
+        """Whether the whole interval of its time lies above the baseline's."""
+        return self.ratio is not None and self.ratio.low > 1
+
+    @property
+    def file_name(self) -> str:
+        """Its file name in a package: descriptive, and safe on any file system (P5)."""
+        artifact = self.artifact
+        if artifact.parent is not None and _SAFE_NAME.fullmatch(artifact.name):
+            return artifact.name
+        option = "original" if artifact.parent is None else artifact.recipe.option
+        return candidate_name(PurePath(artifact.name).stem, option, artifact.precision, artifact.format)
+
+
+def tradeoffs(run: Run) -> tuple[Variant, ...]:
+    """Return the baseline and every candidate of a run in the order of their making; nothing before the baseline."""
+    if run.profiled is None:
+        return ()
+    steps = (*run.steps, run.open_step) if run.open_step else run.steps
+    return (_baseline(run), *(_candidate(run, number, step) for number, step in enumerate(steps, start=1)))
+
+
+def shipped(run: Run) -> Variant | None:
+    """Return what `package` ships: the best kept variant, or the baseline; `None` before there is one."""
+    found = tradeoffs(run)
+    if run.best is not None:
+        return found[1 + run.steps.index(run.best)]
+    return found[0] if found else None
+
+
+def lineage(run: Run, artifact: Artifact) -> tuple[Artifact, ...]:
+    """Return an artifact's ancestors from the run's original on, and itself last."""
+
+    def upward() -> Iterator[Artifact]:
+        known: Artifact | None = artifact
+        while known is not None:
+            yield known
+            known = run.artifact(known.parent) if known.parent else None
+
+    return tuple(reversed(list(upward())))
+
+
+def variant_of(run: Run, artifact: Artifact) -> Variant | None:
+    """Return the latest variant that is this file."""
+    return next((v for v in reversed(tradeoffs(run)) if v.artifact.sha256 == artifact.sha256), None)
+
+
+def unmeasured(run: Run) -> tuple[str, ...]:
+    """Return what nobody knows yet of the variant that would be shipped, a sentence each."""
+    variant, device = shipped(run), run.started.target_device
+    if variant is None or variant.latency is None or variant.memory is None:
+        return ("Latency, memory and accuracy: no complete measurement is recorded.",)
+    latency, environment = variant.latency, variant.latency.environment
+    gaps = [f"Latency percentile P{p}: {reason}" for p, reason in sorted(latency.withheld.items())]
+    if environment.label is not Label.TARGET:
+        gaps.append(
+            f"Latency, throughput and peak memory on {device}: every such number here is a {environment.label}."
+        )
+        if run.started.latency_target_ms is not None:
+            gaps.append(f"Latency target of {run.started.latency_target_ms:g} ms: unmeasured on {device}.")
+    if latency.protocol.duration_s < SUSTAINED_S:
+        gaps.append(
+            f"Behaviour under sustained load (thermal throttling): protocol {latency.protocol.name} times each model "
+            f"for at least {latency.protocol.duration_s:g} s, and {SUSTAINED_S} s or more would be needed."
+        )
+    unread = [name for name in ("governor", "clock_mhz") if getattr(environment, name) == "unknown"]
+    if unread:
+        gaps.append(f"State of the measuring machine: {', '.join(unread)} could not be read.")
+    return tuple(gaps)
+
+
+def _baseline(run: Run) -> Variant:
+    profiled = run.profiled
+    assert profiled is not None  # noqa: S101  (tradeoffs() looked)
+    measured = profiled.baseline
+    step = Step(profiled.original, (), accuracy=measured.accuracy)
+    return Variant(
+        number=0,
+        artifact=profiled.original,
+        status=Status.BASELINE,
+        latency=measured.latency,
+        beside=measured.latency,
+        ratio=None,
+        memory=measured.memory,
+        accuracy=measured.accuracy,
+        verdict=run.verdict_of(step),
+        waiver=_waiver(run, step),
+    )
+
+
+def _candidate(run: Run, number: int, step: Step) -> Variant:
+    benchmark = step.benchmark if step.benchmark and step.benchmark.valid else None
+    comparable = benchmark and benchmark.candidate.environment.label is benchmark.baseline.environment.label
+    return Variant(
+        number=number,
+        artifact=step.artifact,
+        status=_status(step),
+        latency=benchmark.candidate if benchmark else None,
+        beside=benchmark.baseline if benchmark else None,
+        ratio=benchmark.ratio if benchmark and comparable else None,
+        memory=benchmark.candidate_memory if benchmark else None,
+        accuracy=step.accuracy,
+        verdict=run.verdict_of(step),
+        waiver=_waiver(run, step),
+        findings=(*step.findings, *(step.benchmark.findings if step.benchmark else ())),
+    )
+
+
+def _status(step: Step) -> Status:
+    if step.kept is None:
+        return Status.OPEN
+    return Status.KEPT if step.kept else Status.REVERTED
+
+
+def _waiver(run: Run, step: Step) -> Waiver | None:
+    """Return the acceptance of exactly this verdict. Whether it still counts is for the guards to say."""
+    verdict = run.verdict_of(step)
+    if verdict is None or verdict.outcome is Outcome.PASS or step.accuracy is None or run.profiled is None:
+        return None
+    reference, accuracy = run.profiled.baseline.reference, step.accuracy
+    return next(
+        (
+            waiver
+            for waiver in run.waivers
+            if waiver.covers(
+                accuracy, reference, verdict, least=waiver.level, now=datetime.fromisoformat(waiver.issued)
+            )
+        ),
+        None,
+    )

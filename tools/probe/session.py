@@ -1,0 +1,87 @@
+"""The one shape that every runtime takes here, and the table of runtimes. A new one is a module and a row."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, List, Mapping, Optional, Protocol, Sequence, Tuple, cast
+
+from edgewright.tools.probe.answer import ProbeError
+from edgewright.tools.probe.columns import Array
+
+RUNTIMES = {"onnxruntime": "edgewright.tools.probe.onnxruntime_session"}
+
+Feed = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output as the loaded model declares it.
+
+    Attributes:
+        name: As the graph calls it.
+        dtype: NumPy's name of the element type, or the runtime's word for what is no array of numbers.
+        shape: `None` where the size is open.
+    """
+
+    name: str
+    dtype: str
+    shape: Tuple[Optional[int], ...]
+
+    def __str__(self) -> str:
+        return f"{self.dtype} ({', '.join('?' if size is None else str(size) for size in self.shape)})"
+
+
+@dataclass(frozen=True)
+class OperatorTime:
+    """Time that one kind of operator took, over all profiled inferences."""
+
+    op_type: str
+    calls: int
+    total_ns: int
+
+
+class Session(Protocol):
+    """A loaded model."""
+
+    @property
+    def inputs(self) -> Tuple[Port, ...]:
+        """What must be fed."""
+
+    @property
+    def outputs(self) -> Tuple[Port, ...]:
+        """What comes out, in this order."""
+
+    def run(self, feed: Feed) -> List[Array]:
+        """Run one inference."""
+
+
+class Runtime(Protocol):
+    """What a runtime's module offers."""
+
+    def version(self) -> str:
+        """Version of the library."""
+
+    def load(self, path: str, threads: int) -> Session:
+        """Load a model file; raise `ProbeError` of kind `load` where the runtime refuses it."""
+
+    def profile(
+        self, path: str, threads: int, feeds: Sequence[Feed], warmup_runs: int, folder: Path
+    ) -> Tuple[OperatorTime, ...]:
+        """Run every feed once under the runtime's own profiler; the first `warmup_runs` of them do not count."""
+
+
+def runtime(name: str) -> Runtime:
+    """Import a runtime by its name in the request.
+
+    Raises:
+        ProbeError: No such runtime is known, or it is not installed here.
+    """
+    if name not in RUNTIMES:
+        raise ProbeError("load", f"this probe knows the runtimes {', '.join(sorted(RUNTIMES))}, not {name}")
+    try:
+        module: Any = importlib.import_module(RUNTIMES[name])
+    except ImportError as error:
+        raise ProbeError("load", f"{name} cannot be imported here: {error}") from error
+    return cast("Runtime", module)  # a module satisfies the protocol with its functions

@@ -1,0 +1,169 @@
+"""Before anything is measured: is all there that the run needs? Each item is answered, or refused with its reason."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgewright.state.artifacts import Ancestor, Artifact, Device, Format, Recipe
+from edgewright.state.errors import Code, Refused
+from edgewright.state.evidence import Check, Dataset, Graph
+from edgewright.state.guards import FORMAT_OF_DEVICE
+from edgewright.tools.datasets.calibration import Severity, calibration_findings
+from edgewright.tools.datasets.entry import import_file
+from edgewright.tools.datasets.prepare import prepare
+from edgewright.tools.datasets.prepared import check_fits, open_dataset
+from edgewright.tools.optimize.quantize import LEAST_CALIBRATION
+from edgewright.tools.orders import ProfileOrder
+from edgewright.tools.profile.admission import admit_onnx
+from edgewright.tools.profile.inspect import inspect_model, precision_of
+from edgewright.tools.profile.lineage import lineage_of
+from edgewright.tools.validate.metrics import metric_named
+from edgewright.tools.workspace import Workspace
+
+# A run keeps several variants and works on copies of them.
+VARIANTS = 10
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What passed the pre-flight.
+
+    Attributes:
+        original: The imported model.
+        graph: What its file says.
+        ancestor: What it descends from, where an earlier run made it.
+        validation: The prepared validation set.
+        calibration: The prepared calibration set, if one was given.
+        checks: Every item of the list, in the order of SPEC.md.
+    """
+
+    original: Artifact
+    graph: Graph
+    ancestor: Ancestor | None
+    validation: Dataset
+    calibration: Dataset | None
+    checks: tuple[Check, ...]
+
+
+def preflight(order: ProfileOrder, workspace: Workspace) -> Ready:
+    """Go through the list.
+
+    Raises:
+        Refused: An item that the run cannot do without is missing or unfit.
+    """
+    metric = metric_named(order.metric)
+    original, graph, ancestor = _import_model(order, workspace)
+    validation = prepare(order.validation, order.roots, workspace, "validation data")
+    check_fits(open_dataset(validation, workspace), graph.inputs)
+    _require_enough(validation, order.least_validation)
+    calibration = _prepare_calibration(order, graph, workspace)
+    free_bytes = shutil.disk_usage(workspace.folder).free
+    checks = (
+        Check("source model", "ok", f"{original.name} loads: {graph.nodes} nodes, {graph.parameters} parameters"),
+        Check("framework", "ok", f"ONNX, opset {graph.opset}"),
+        _device(order.target_device),
+        Check("validation set", "ok", f"{validation.n} samples"),
+        Check("metric", "ok", f"{order.metric}, {metric.direction} is better"),
+        Check("tolerance", "ok", "within the operator's cap"),
+        _latency_target(order),
+        _calibration(calibration, validation, workspace),
+        _disk(free_bytes, original.size_bytes),
+    )
+    return Ready(original, graph, ancestor, validation, calibration, checks)
+
+
+def _import_model(order: ProfileOrder, workspace: Workspace) -> tuple[Artifact, Graph, Ancestor | None]:
+    """Copy the model, hashing what is copied; from here on only the copy is looked at."""
+    workspace.progress(0, 1, "importing the model")
+    copy = workspace.scratch("original.onnx")
+    digest = import_file(order.model_path, order.roots, copy)
+    model = admit_onnx(copy)
+    graph = inspect_model(model)
+    artifact = Artifact(
+        sha256=digest,
+        name=Path(order.model_path).name,
+        format=Format.ONNX,
+        precision=precision_of(model),
+        size_bytes=copy.stat().st_size,
+        parent=None,
+        recipe=Recipe("original"),
+        inputs=graph.inputs,
+        outputs=graph.outputs,
+    )
+    workspace.keep(copy)
+    return artifact, graph, _descent(digest, lineage_of(model), order)
+
+
+def _descent(digest: str, mark: str | None, order: ProfileOrder) -> Ancestor | None:
+    """Return what the model descends from: by its digest, or by the mark that Edgewright wrote into it (P3).
+
+    Raises:
+        Refused: LINEAGE_UNKNOWN, if the mark names an original that no run here has seen.
+    """
+    if known := order.ancestors.get(digest):
+        return known
+    if mark is None or mark == digest:
+        return None
+    marked = [ancestor for ancestor in order.ancestors.values() if ancestor.original.sha256 == mark]
+    if not marked:
+        raise Refused.because(
+            Code.LINEAGE_UNKNOWN,
+            "profiling this model as an original",
+            f"it was made by Edgewright from another model (SHA-256 {mark}) that this state folder has never seen, so "
+            "the floor it must keep is unknown",
+            "profile the original model instead",
+            "P3",
+            original=mark,
+        )
+    return min(marked, key=lambda ancestor: ancestor.tolerance)
+
+
+def _require_enough(validation: Dataset, least: int) -> None:
+    if validation.n < least:
+        raise Refused.because(
+            Code.VALIDATION_TOO_SMALL,
+            f"a validation set of {validation.n} samples",
+            f"the operator's least number is {least}: fewer cannot tell a small loss from chance",
+            "give more labelled samples, or have the operator lower `least_validation`",
+            "P3",
+            n=validation.n,
+            least=least,
+        )
+
+
+def _prepare_calibration(order: ProfileOrder, graph: Graph, workspace: Workspace) -> Dataset | None:
+    if order.calibration is None:
+        return None
+    calibration = prepare(order.calibration, order.roots, workspace, "calibration data")
+    check_fits(open_dataset(calibration, workspace), graph.inputs)
+    return calibration
+
+
+def _device(device: Device) -> Check:
+    wanted = FORMAT_OF_DEVICE[device]
+    if wanted is Format.ONNX:
+        return Check("target device", "ok", f"{device} runs {wanted}")
+    detail = f"{device} runs {wanted}, which this version does not make yet: package will be refused"
+    return Check("target device", "warning", detail)
+
+
+def _latency_target(order: ProfileOrder) -> Check:
+    if order.latency_target_ms is None:
+        return Check("latency target", "warning", "none given; the fastest that passes is looked for")
+    return Check("latency target", "ok", f"{order.latency_target_ms:g} ms")
+
+
+def _calibration(calibration: Dataset | None, validation: Dataset, workspace: Workspace) -> Check:
+    if calibration is None:
+        return Check("calibration set", "warning", "none given; int8_static will be refused")
+    pair = open_dataset(calibration, workspace), open_dataset(validation, workspace)
+    findings = calibration_findings(*pair, least=LEAST_CALIBRATION)
+    said = "; ".join([f"{calibration.n} samples", *(finding.sentence for finding in findings)])
+    unfit = any(finding.severity is Severity.UNFIT for finding in findings)
+    return Check("calibration set", "warning" if unfit else "ok", said)
+
+
+def _disk(free_bytes: int, model_bytes: int) -> Check:
+    wanted = VARIANTS * model_bytes
+    detail = f"{free_bytes >> 20} MiB free, {wanted >> 20} MiB wanted for {VARIANTS} variants"
+    return Check("disk space", "ok" if free_bytes >= wanted else "warning", detail)

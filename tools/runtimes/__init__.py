@@ -1,0 +1,1 @@
+"""What executes models: one folder a runtime, and `grid`, which says what is installed without importing any of it."""

@@ -1,0 +1,1 @@
+"""ONNX Runtime's own tools: quantisation and offline graph optimisation. Imports the runtime; workers only."""

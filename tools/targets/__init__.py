@@ -1,0 +1,1 @@
+"""Places where the probe runs, and what it is asked and answers there."""

@@ -1,0 +1,123 @@
+"""What a target answers. It comes from outside, so it is validated here, and files in it are plain names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+
+from edgewright.state.evidence import Environment
+
+Facts = TypeVar("Facts")
+
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class LatencyFacts(_Answer):
+    """Times of one model in one process; `times` is a NumPy file of int64 nanoseconds, shape (runs,)."""
+
+    times: FileName
+    runs: PositiveInt
+    warmup_runs: NonNegativeInt
+    first_ns: NonNegativeInt
+    load_ns: NonNegativeInt
+    batch: PositiveInt
+
+
+class ColumnFiles(_Answer):
+    """One output over all samples: the entry of an index with file names where digests will be."""
+
+    kind: Literal["regular", "ragged"]
+    dtype: str
+    values: FileName
+    shapes: FileName | None = None
+
+
+class OutputFacts(_Answer):
+    """What one model answered to every sample."""
+
+    outputs: dict[str, ColumnFiles]
+    n: PositiveInt
+    batch: PositiveInt
+    non_finite_samples: NonNegativeInt
+
+
+class MemoryFacts(_Answer):
+    """High-water marks of one process, before and after it loaded and ran one model."""
+
+    peak_bytes: PositiveInt
+    empty_runtime_bytes: PositiveInt
+
+
+class OperatorRow(_Answer):
+    """One operator type over all profiled inferences, its subgraphs excluded."""
+
+    op_type: str
+    calls: PositiveInt
+    total_ns: NonNegativeInt
+
+
+class OperatorFacts(_Answer):
+    """Operators of one model by time."""
+
+    runs: PositiveInt
+    operators: tuple[OperatorRow, ...] = Field(strict=False)
+
+
+class MachineFacts(_Answer):
+    """The machine as the probe found it."""
+
+    machine: str
+    cpu: str
+    logical_cores: PositiveInt
+    memory_bytes: NonNegativeInt
+    kernel: str
+    python: str
+    governor: str
+    clock_mhz: str
+    vnni: str
+    load_1min: float | None
+    boot_id: str
+    runtimes: dict[str, str]
+
+
+class ProbeFailure(_Answer):
+    """Why there are no facts, where the model or the data is the reason."""
+
+    kind: Literal["load", "input", "run", "output", "memory", "disk"]
+    message: str
+
+
+class ErrorDocument(_Answer):
+    """An answer file that holds an error."""
+
+    version: Literal[1]
+    error: ProbeFailure
+
+
+class FactsDocument(_Answer):
+    """An answer file that holds facts; those about the models are validated by what their task answers."""
+
+    version: Literal[1]
+    environment: MachineFacts
+    models: dict[str, dict[str, object]]
+
+
+@dataclass(frozen=True)
+class ProbeAnswer(Generic[Facts]):
+    """Facts about every model of a request, and where they were found.
+
+    Attributes:
+        models: Name in the request to what was found.
+        environments: Name in the request to machine, runtime and label.
+        folder: Where the files lie that the facts name.
+    """
+
+    models: Mapping[str, Facts]
+    environments: Mapping[str, Environment]
+    folder: Path

@@ -1,0 +1,1 @@
+"""VALIDATE: what a model's answers are worth on the validation set."""

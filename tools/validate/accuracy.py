@@ -1,0 +1,129 @@
+"""A model's accuracy on a prepared dataset, and how far it agrees with the run's original."""
+
+from collections.abc import Mapping
+
+from edgewright.state.artifacts import Artifact
+from edgewright.state.errors import Code, Refused
+from edgewright.state.evidence import Accuracy, Dataset
+from edgewright.tools.benchmark.outputs import Outputs, open_index, open_outputs, run_outputs
+from edgewright.tools.datasets.card import Card
+from edgewright.tools.datasets.prepared import open_dataset
+from edgewright.tools.orders import ValidateOrder
+from edgewright.tools.probe.columns import Column
+from edgewright.tools.profile.legible import legible
+from edgewright.tools.targets.host import Target
+from edgewright.tools.validate.metrics import agreement, metric_named
+from edgewright.tools.workspace import Progress, Workspace
+
+
+def measure_accuracy(
+    artifact: Artifact,
+    dataset: Dataset,
+    metric: str,
+    workspace: Workspace,
+    target: Target,
+    *,
+    threads: int,
+    reference_outputs: str | None = None,
+    progress: Progress | None = None,
+) -> Accuracy:
+    """Run a model over all samples and judge its outputs.
+
+    Args:
+        artifact: The model.
+        dataset: The samples and their labels.
+        metric: Name of the metric.
+        workspace: Where the outputs are kept.
+        target: Where to run.
+        threads: Intra-operator threads.
+        reference_outputs: `Accuracy.outputs` of the run's original, for `agreement`.
+        progress: Told how many samples are done; the workspace's own unless given.
+
+    Raises:
+        Refused: METRIC_UNKNOWN, METRIC_MISMATCH, DATA_EMPTY, MODEL_NOT_FINITE, or what `run_outputs` refuses.
+        WorkerFailed: The probe ended without an answer.
+    """
+    judge = metric_named(metric)
+    if dataset.n == 0:
+        raise Refused.because(Code.DATA_EMPTY, "to measure accuracy", "the dataset has 0 samples", "give at least one")
+    outputs = run_outputs(artifact, dataset, threads, workspace, target, progress=progress)
+    _require_finite(artifact, outputs)
+    data = open_dataset(dataset, workspace)
+    answers = _chosen(open_outputs(outputs, workspace), data.card)
+    score = judge.evaluate(answers, data.labels)
+    agrees = None
+    if reference_outputs is not None:
+        agrees = agreement(answers, _chosen(open_index(reference_outputs, workspace), data.card), judge)
+    return Accuracy(
+        artifact=artifact.sha256,
+        metric=metric,
+        direction=judge.direction,
+        value=score.value,
+        n=outputs.n,
+        dataset=dataset.digest,
+        preprocessing=dataset.preprocessing,
+        environment=outputs.environment,
+        outputs=outputs.index,
+        per_class={_class_name(data.card, number): value for number, value in score.per_class.items()},
+        agreement=agrees,
+    )
+
+
+def validate(order: ValidateOrder, workspace: Workspace, target: Target) -> Accuracy:
+    """Measure the candidate on the data, by the metric and with the preprocessing of the baseline.
+
+    Raises:
+        Refused: DATA_MISMATCH, if the baseline was measured on other data; otherwise as `measure_accuracy`.
+        WorkerFailed: The probe ended without an answer.
+    """
+    baseline, dataset = order.baseline, order.validation
+    if (baseline.dataset, baseline.preprocessing) != (dataset.digest, dataset.preprocessing):
+        raise Refused.because(
+            Code.DATA_MISMATCH,
+            "to validate the candidate",
+            f"the baseline was measured on the dataset {baseline.dataset[:12]}, and this is {dataset.digest[:12]}",
+            "start a new run with this data; figures from different data cannot be compared",
+            "P9",
+            baseline=baseline.dataset,
+            given=dataset.digest,
+        )
+    return measure_accuracy(
+        order.candidate,
+        dataset,
+        baseline.metric,
+        workspace,
+        target,
+        threads=order.threads,
+        reference_outputs=baseline.outputs,
+    )
+
+
+def _require_finite(artifact: Artifact, outputs: Outputs) -> None:
+    if outputs.non_finite_samples:
+        raise Refused.because(
+            Code.MODEL_NOT_FINITE,
+            f"to judge {artifact.name}",
+            f"its outputs hold NaN or infinity on {outputs.non_finite_samples} of {outputs.n} samples",
+            "look for an overflow in the model or a wrong preprocessing in the data card; revert a candidate",
+            non_finite_samples=outputs.non_finite_samples,
+            samples=outputs.n,
+        )
+
+
+def _chosen(outputs: Mapping[str, Column], card: Card) -> Mapping[str, Column]:
+    """Return the output that the card names alone, or all of them where it names none."""
+    if card.output is None:
+        return outputs
+    if card.output not in outputs:
+        raise Refused.because(
+            Code.METRIC_MISMATCH,
+            f"the output '{legible(card.output, 60)}' of the data card",
+            f"the model's outputs are {', '.join(legible(name, 60) for name in outputs)}",
+            "name one of them as `output` in the data card",
+            "P9",
+        )
+    return {card.output: outputs[card.output]}
+
+
+def _class_name(card: Card, number: int) -> str:
+    return card.classes[number] if card.classes is not None and number < len(card.classes) else str(number)
