@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-system check format requirements transcript clean
+.PHONY: demo test test-system check format requirements schemas transcript clean
 
 demo: $(READY)
 	$(BIN)/edgewright demo
@@ -33,6 +33,10 @@ requirements:
 	$(BIN)/python -m pip install uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 \
 		--no-header --no-emit-index-url --upgrade --quiet --output-file requirements.txt
+
+# The published schemas, for review: a change of them is a change of contract.
+schemas: $(READY)
+	$(BIN)/python tests/support/write_schemas.py
 
 # The README's transcript comes from a run of the demo, never from a keyboard.
 transcript: $(READY)

@@ -14,6 +14,7 @@ from edgewright.state.run import Run
 from edgewright.tools.runtimes.grid import RUNTIMES, version_of
 
 RUNS_SHOWN = 20
+NEXT_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ def legal_next(run: Run | None) -> list[Next]:
     """Return the calls that are legal now, the recommended one first."""
     if run is None:
         return [Next(tool="get_state", arguments={}, why="lists runs, jobs and allowed folders")]
-    return [Next(tool=a.tool, arguments=dict(a.arguments), why=a.why) for a in advise(run)[:3]]
+    first, *others = advise(run)[:NEXT_SHOWN]
+    recommended = Next(tool=first.tool, arguments=dict(first.arguments), why=first.why)
+    return [recommended, *(Next(tool=other.tool, arguments=dict(other.arguments)) for other in others)]
 
 
 def reply_to(house: House, run: Run, event: Event, *, job: str = "") -> Reply:

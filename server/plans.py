@@ -13,6 +13,7 @@ from typing import Any
 
 from edgewright.server import requests
 from edgewright.server.house import House
+from edgewright.state import guards
 from edgewright.state.artifacts import Artifact, Format
 from edgewright.state.errors import Code, Refused
 from edgewright.state.events import Event, Kept, Profiled, Reverted, Started
@@ -211,20 +212,20 @@ def plan_decide(_house: House, _look: Transaction, run: Run, request: requests.D
     return Plan(events=(Kept(digest) if request.decision == "keep" else Reverted(digest),))
 
 
-def plan_package(_house: House, look: Transaction, run: Run, _request: requests.Package) -> Plan:
+def plan_package(house: House, look: Transaction, run: Run, request: requests.Package) -> Plan:
     """Plan a package of the current best artifact."""
-    profiled, shipped = _profiled(run), run.current
+    profiled, shipped = _profiled(run), guards.shipped(run, asked(request, house))
     if shipped is None:
         raise Refused.because(Code.EVIDENCE_MISSING, "packaging", "the run has no model", "call profile_model", "P1")
     number = len(run.packages) + 1
     return Plan(
         PackageOrder(
-            artifact=shipped,
+            artifact=shipped.artifact,
             original=_original(run),
             validation=profiled.validation,
             statement=statement(run, look.records(run.id)),
             report=report(run, datetime.now(UTC).date()),
-            folder_name=f"{run.id}-{number}-{Path(shipped.name).stem}",
+            folder_name=f"{run.id}-{number}-{Path(shipped.artifact.name).stem}",
         )
     )
 

@@ -63,7 +63,7 @@ def to_refusal(refusal: Refusal, *, run: str | None, phase: str | None, legal: l
             "promises": list(refusal.promises),
             "run": run,
             "phase": phase,
-            "next": [call.model_dump(mode="json") for call in legal],
+            "next": [call.model_dump(mode="json", exclude_defaults=True) for call in legal],
         }
     )
     lines = [refusal.sentence, *(f"Next: {_call(call)}" for call in legal)]

@@ -26,10 +26,12 @@ def encode(content: object) -> str:
     """Return a frozen dataclass as canonical JSON: keys sorted, no spaces, no NaN.
 
     Raises:
-        ValueError: If a number is not finite.
+        ValueError: If a number is not finite or a text is not Unicode (half a surrogate pair, from a file name).
     """
     plain = adapter(type(content)).dump_python(content, mode="json")
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    text.encode()
+    return text
 
 
 def decode(kind: type[T], data: str | bytes) -> T:

@@ -93,7 +93,11 @@ class Profiled:
     checks: tuple[Check, ...]
     tolerance: float
     inherited_from: str | None
-    fact = Fact.BASELINE_COMPLETE
+
+    @property
+    def fact(self) -> Fact | None:
+        """The fact, if nothing is missing."""
+        return None if self.baseline.missing else Fact.BASELINE_COMPLETE
 
 
 @dataclass(frozen=True)

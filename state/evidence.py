@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from edgewright.state.artifacts import TensorSpec
-from edgewright.state.protocols import Protocol
+from edgewright.state.protocols import BASELINE_RUNS, Protocol
 
 
 class Label(StrEnum):
@@ -294,3 +294,13 @@ class Baseline:
     accuracy: Accuracy
     reference: Accuracy
     hot_spots: tuple[Operator, ...] = ()
+
+    @property
+    def missing(self) -> list[str]:
+        """What P1 asks for and this baseline lacks."""
+        measured = {
+            f"latency from {BASELINE_RUNS}+ runs (there are {self.latency.runs})": self.latency.runs >= BASELINE_RUNS,
+            "peak memory": self.memory.peak_bytes > 0,
+            "accuracy": self.accuracy.n > 0 and self.reference.n > 0,
+        }
+        return [what for what, there in measured.items() if not there]

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from edgewright.state.artifacts import Device, Format
 from edgewright.state.errors import Code, Refusal
-from edgewright.state.evidence import Baseline
+from edgewright.state.evidence import Benchmark
 from edgewright.state.phases import TABLE, Call, Phase, legal_calls
 from edgewright.state.policy import Policy
 from edgewright.state.protocols import BASELINE_RUNS
@@ -100,7 +100,7 @@ def metric_allowed(_run: Run | None, asked: Asked) -> Refusal | None:
 
 def baseline_complete(run: Run | None, asked: Asked) -> Refusal | None:
     """Nothing is done to a model before latency, accuracy, size and memory of the unmodified one are known (P1)."""
-    missing = ["everything"] if run is None or run.profiled is None else _missing(run.profiled.baseline)
+    missing = ["everything"] if run is None or run.profiled is None else run.profiled.baseline.missing
     if not missing:
         return None
     return Refusal(
@@ -111,16 +111,6 @@ def baseline_complete(run: Run | None, asked: Asked) -> Refusal | None:
         {"missing": missing},
         ("P1",),
     )
-
-
-def _missing(baseline: Baseline) -> list[str]:
-    measured = {
-        f"latency from {BASELINE_RUNS}+ runs (there are {baseline.latency.runs})": baseline.latency.runs
-        >= BASELINE_RUNS,
-        "peak memory": baseline.memory.peak_bytes > 0,
-        "accuracy": baseline.accuracy.n > 0 and baseline.reference.n > 0,
-    }
-    return [what for what, there in measured.items() if not there]
 
 
 def no_open_candidate(run: Run | None, asked: Asked) -> Refusal | None:
@@ -190,11 +180,18 @@ def benchmark_valid(run: Run | None, asked: Asked) -> Refusal | None:
     return Refusal(
         Code.EVIDENCE_MISSING,
         f"{asked.call} without a valid benchmark of the candidate",
-        "no benchmark of it is recorded" if not step or not step.benchmark else "; ".join(step.benchmark.findings),
+        _flaw(step.benchmark if step else None),
         "call benchmark first",
         {},
         ("P2", "P10"),
     )
+
+
+def _flaw(benchmark: Benchmark | None) -> str:
+    if benchmark is None:
+        return "no benchmark of it is recorded"
+    runs = f"its benchmark has {benchmark.candidate.runs} timed runs, and {BASELINE_RUNS} or more are needed"
+    return "; ".join(benchmark.findings) or runs
 
 
 def candidate_passes(run: Run | None, asked: Asked) -> Refusal | None:
@@ -204,16 +201,47 @@ def candidate_passes(run: Run | None, asked: Asked) -> Refusal | None:
     return _unproven(run, run.open_step, asked, "keeping")
 
 
+def shipped(run: Run, asked: Asked) -> Step | None:
+    """Return what `package` ships: the fastest kept step that is proven now and fits the device.
+
+    Where nothing was kept it is the original, as a step that changes nothing. Where something was kept and nothing of
+    it may ship, it is the fastest, so that the guards say why not. A kept step that is slower than the original still
+    ships before it: keeping it was a decision, for its size.
+    """
+    if run.profiled is None:
+        return None
+    if not run.kept:
+        return Step(run.profiled.original, (), accuracy=run.profiled.baseline.accuracy)
+    ranked = sorted(run.kept, key=lambda step: step.benchmark.ratio.median if step.benchmark else 1.0)
+    fit = [step for step in ranked if not _unproven(run, step, asked, "") and not _misfit(run, step)]
+    return (fit or ranked)[0]
+
+
 def shipped_is_proven(run: Run | None, asked: Asked) -> Refusal | None:
-    """What is packaged has its own passing verdict on the run's own yardstick, or is the original (P3, P9)."""
-    if run is None or run.profiled is None:
+    """What is packaged has its own passing verdict on the run's own yardstick; the original has it too (P3, P9)."""
+    step = shipped(run, asked) if run else None
+    return _unproven(run, step, asked, "packaging") if run and step else None
+
+
+def format_fits_device(run: Run | None, asked: Asked) -> Refusal | None:
+    """The format that is shipped is the one that the device runs (P8)."""
+    step = shipped(run, asked) if run else None
+    return _misfit(run, step) if run and step else None
+
+
+def _misfit(run: Run, step: Step) -> Refusal | None:
+    device, have = run.started.target_device, step.artifact.format
+    want = FORMAT_OF_DEVICE[device]
+    if have is want:
         return None
-    if run.best is not None:
-        return _unproven(run, run.best, asked, "packaging")
-    if run.profiled.inherited_from is None:
-        return None
-    unmodified = Step(run.profiled.original, (), accuracy=run.profiled.baseline.accuracy)
-    return _unproven(run, unmodified, asked, "packaging")
+    return Refusal(
+        Code.FORMAT_DEVICE,
+        f"packaging a {have} file for {device}",
+        f"a {device} runs {want}",
+        f"call convert(format='{want}') first, or profile the model for a device that runs {have}",
+        {"format": str(have), "wanted": str(want), "device": str(device)},
+        ("P8",),
+    )
 
 
 def _unproven(run: Run, step: Step, asked: Asked, doing: str) -> Refusal | None:
@@ -259,24 +287,6 @@ def _unproven(run: Run, step: Step, asked: Asked, doing: str) -> Refusal | None:
             "n": verdict.n,
         },
         ("P3",),
-    )
-
-
-def format_fits_device(run: Run | None, _asked: Asked) -> Refusal | None:
-    """The format that is shipped is the one that the device runs (P8)."""
-    if run is None or run.current is None:
-        return None
-    device, have = run.started.target_device, run.current.format
-    want = FORMAT_OF_DEVICE[device]
-    if have is want:
-        return None
-    return Refusal(
-        Code.FORMAT_DEVICE,
-        f"packaging a {have} file for {device}",
-        f"a {device} runs {want}",
-        f"call convert(format='{want}') first, or profile the model for a device that runs {have}",
-        {"format": str(have), "wanted": str(want), "device": str(device)},
-        ("P8",),
     )
 
 

@@ -126,12 +126,15 @@ class Transaction:
         records = self.records(run)
         state = fold(run, (record.event for record in records)) if records else None
         previous = records[-1].hash if records else GENESIS
-        for number, event in enumerate(events, start=len(records) + 1):
+        states = []
+        for event in events:
             state = apply(state, event) if state else fold(run, [event])
-            previous = self._insert(run, number, event, previous)
-            self._index(state, event)
+            states.append(state)
         if state is None:
             raise CorruptLedger(f"Run {run} was given no event to begin with.")
+        for number, (event, after) in enumerate(zip(events, states, strict=True), start=len(records) + 1):
+            previous = self._insert(run, number, event, previous)
+            self._index(after, event)
         return state
 
     def _insert(self, run: str, number: int, event: Event, previous: str) -> str:
@@ -195,7 +198,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        with self._connected() as db:
+        with _naming_a_full_disk(), self._connected() as db:
             db.execute("BEGIN IMMEDIATE")  # two servers that start at once migrate one after the other
             migrations.apply(db)
             db.conn.execute("COMMIT")
@@ -207,7 +210,7 @@ class Ledger:
         Raises:
             Refused: With DISK_FULL, where there is no room to write it.
         """
-        with self._connected() as db, _naming_a_full_disk():
+        with _naming_a_full_disk(), self._connected() as db:
             db.conn.execute("BEGIN IMMEDIATE")
             try:
                 yield Transaction(db)
@@ -233,7 +236,7 @@ class Ledger:
         try:
             connection.execute("PRAGMA journal_mode=TRUNCATE")
             connection.execute("PRAGMA synchronous=FULL")
-            yield Database(connection)
+            yield Database(connection, execute_plugins=False)
         finally:
             connection.close()
 

@@ -38,3 +38,13 @@ def m004_jobs(db: Database) -> None:
     """Where each job belongs, so that a job's handle alone finds its run."""
     db.table("jobs").create({"job": str, "run": str, "active": int}, pk="job")
     db.table("jobs").create_index(["active"])
+
+
+@migrations()
+def m005_replace(db: Database) -> None:
+    """REPLACE deletes without the delete trigger unless `recursive_triggers` is on; so a place is taken only once."""
+    db.execute(
+        "CREATE TRIGGER events_refuse_replace BEFORE INSERT ON events "
+        "WHEN EXISTS (SELECT 1 FROM events WHERE run = NEW.run AND number = NEW.number) "
+        "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+    )

@@ -72,7 +72,7 @@ _PACKAGE = Row(
 )
 _REVERT = Row(("idle", "candidate_open"), Fact.REVERTED, Phase.OPTIMIZE)
 
-START = Row(("tolerance_within_cap", "metric_allowed"), Fact.BASELINE_COMPLETE, Phase.OPTIMIZE)
+START = Row(("idle", "tolerance_within_cap", "metric_allowed"), Fact.BASELINE_COMPLETE, Phase.OPTIMIZE)
 """The one call without a run: it makes one, which is in PROFILE until its baseline is complete."""
 
 TABLE: Mapping[Phase, Mapping[Call, Row]] = MappingProxyType(

@@ -103,7 +103,10 @@ class Run:
 
     @property
     def current(self) -> Artifact | None:
-        """What `package` ships: the best kept artifact, or the unmodified original."""
+        """What the next step starts from: the best kept artifact, or the unmodified original.
+
+        What `package` ships is `edgewright.state.guards.shipped`: it also has to fit the device and be proven today.
+        """
         if self.best is not None:
             return self.best.artifact
         return self.profiled.original if self.profiled else None
@@ -112,7 +115,8 @@ class Run:
         """Return the verdict on a step, or `None` while its accuracy is unmeasured."""
         if self.profiled is None or step.accuracy is None:
             return None
-        return judge(self.profiled.baseline.reference, step.accuracy, self.profiled.tolerance)
+        tolerance = min(self.profiled.tolerance, self.started.accuracy_tolerance, self.started.policy.tolerance_cap)
+        return judge(self.profiled.baseline.reference, step.accuracy, tolerance)
 
     def artifact(self, sha256: str) -> Artifact | None:
         """Return the artifact of this run with that digest."""
@@ -154,11 +158,8 @@ def apply(run: Run, event: Event) -> Run:
 def _absorb(run: Run, event: Event) -> Run:
     """Write the event's content into the run."""
     match event:
-        case JobStarted():
-            return replace(run, job=Job(event.job, str(event.call), event.arguments))
-        case JobEnded():
-            trouble = run.trouble if event.outcome is JobOutcome.DONE else event.refusal
-            return replace(run, job=None, trouble=trouble)
+        case JobStarted() | JobEnded():
+            return _absorb_job(run, event)
         case Profiled():
             return replace(run, profiled=event)
         case CandidateMade():
@@ -175,6 +176,18 @@ def _absorb(run: Run, event: Event) -> Run:
             return _absorb_step(run, event)
 
 
+def _absorb_job(run: Run, event: JobStarted | JobEnded) -> Run:
+    """Write the beginning or the end of the one job that a run can have."""
+    if isinstance(event, JobStarted):
+        if run.job is not None:
+            raise CorruptLedger(f"Run {run.id}: job {event.job} starts beside {run.job.id}.")
+        return replace(run, job=Job(event.job, str(event.call), event.arguments))
+    if run.job is None or run.job.id != event.job:
+        raise CorruptLedger(f"Run {run.id}: job {event.job} ends, which is not at work.")
+    trouble = run.trouble if event.outcome is JobOutcome.DONE else event.refusal
+    return replace(run, job=None, trouble=trouble)
+
+
 def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | Reverted) -> Run:
     """Write what concerns the open candidate into it."""
     step = run.open_step
@@ -182,6 +195,8 @@ def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | 
         raise CorruptLedger(f"Run {run.id}: {type(event).__name__} is not about the open candidate.")
     match event:
         case BenchmarkRecorded():
+            if step.benchmark is not None and step.benchmark.valid:
+                raise CorruptLedger(f"Run {run.id}: a valid benchmark is not replaced.")
             return replace(run, open_step=replace(step, benchmark=event.benchmark))
         case AccuracyRecorded():
             findings = (*step.findings, *event.findings)

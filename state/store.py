@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import stat
 from pathlib import Path
 
 from edgewright.state.errors import Code, CorruptArtifact, Refused
@@ -19,7 +21,13 @@ class Store:
         self.folder = folder
 
     def path(self, sha256: str) -> Path:
-        """Return where the file of this digest lies, or would lie."""
+        """Return where the file of this digest lies, or would lie.
+
+        Raises:
+            CorruptArtifact: If it is no digest.
+        """
+        if not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise CorruptArtifact(f"{sha256!r} is no SHA-256.")
         return self.folder / "sha256" / sha256[:2] / sha256
 
     def adopt(self, source: Path, sha256: str) -> None:
@@ -32,6 +40,8 @@ class Store:
         final = self.path(sha256)
         if final.exists():
             return
+        if not stat.S_ISREG(source.lstat().st_mode):
+            raise CorruptArtifact(f"{source.name} is not a plain file.")
         if file_sha256(source) != sha256:
             raise CorruptArtifact(f"{source.name} does not have the digest it was announced with ({sha256}).")
         try:
@@ -40,7 +50,8 @@ class Store:
             with source.open("rb") as stream:
                 os.fsync(stream.fileno())
             source.replace(final)
-            sync_folder(final.parent)
+            for folder in (final.parent, final.parent.parent, self.folder):
+                sync_folder(folder)
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
                 raise

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from edgewright.state.evidence import Accuracy, Direction
 
+ROUNDING = 1e-12
+"""Relative error that a metric and its floor may carry from floating point; far below one sample in any real set."""
+
 
 class Outcome(StrEnum):
     """What a comparison with the floor comes to."""
@@ -60,13 +63,19 @@ def floor_of(reference: Accuracy, tolerance: float) -> float:
 def judge(reference: Accuracy, candidate: Accuracy, tolerance: float) -> Verdict:
     """Compare a candidate with the run's reference under the `point` rule.
 
-    The floor is compared inclusively and without a margin: a drop of exactly the tolerance passes.
+    The floor is compared inclusively: a drop of exactly the tolerance passes. `ROUNDING` is there for that alone, since
+    0.98 x 150/221 and 147/221 differ in their last bits.
     """
     floor = floor_of(reference, tolerance)
+    rounding = ROUNDING * abs(reference.value)
     worse = reference.value - candidate.value
     if reference.direction is Direction.LOWER:
         worse = -worse
-    passes = candidate.value >= floor if reference.direction is Direction.HIGHER else candidate.value <= floor
+    passes = (
+        candidate.value >= floor - rounding
+        if reference.direction is Direction.HIGHER
+        else candidate.value <= floor + rounding
+    )
     drop = worse / abs(reference.value) if reference.value else (0.0 if worse <= 0 else float("inf"))
     return Verdict(
         outcome=Outcome.PASS if passes else Outcome.FAIL,

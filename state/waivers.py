@@ -56,5 +56,13 @@ class Waiver:
             and self.value == accuracy.value
             and self.n == accuracy.n
             and self.level.reaches(least)
-            and now < datetime.fromisoformat(self.expires)
+            and bool(self.approver.strip() and self.reason.strip())
+            and self._in_force(now)
         )
+
+    def _in_force(self, now: datetime) -> bool:
+        """Whether `now` lies in its time; a time that cannot be read, or has no zone, is no time."""
+        try:
+            return datetime.fromisoformat(self.issued) <= now < datetime.fromisoformat(self.expires)
+        except (TypeError, ValueError):
+            return False

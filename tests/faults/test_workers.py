@@ -53,7 +53,7 @@ async def test_a_killed_worker_ends_its_job_with_the_signal(connect: Connect, se
         result = await client.call_tool("get_job", {"job": job, "wait_seconds": 45})
         assert content(result)["code"] == "WORKER_CRASHED"
         assert "SIGKILL" in content(result)["why"]
-        assert [process for process in tree if process.is_running()] == []
+        assert survivors(tree) == []
         assert await is_idle_and_well(client)
 
 
@@ -66,8 +66,7 @@ async def test_a_killed_supervisor_takes_its_worker_along_and_the_job_counts_as_
         os.kill(tree[0].pid, signal.SIGKILL)
         result = await client.call_tool("get_job", {"job": job, "wait_seconds": 45})
         assert content(result)["code"] == "INTERRUPTED"
-        _, alive = psutil.wait_procs(tree, timeout=10)
-        assert alive == []
+        assert survivors(tree) == []
         assert await is_idle_and_well(client)
 
 
@@ -79,7 +78,7 @@ async def test_cancelling_leaves_no_process_and_an_unchanged_run(
         job, tree = await begin(client, settings, root)
         result = await client.call_tool("cancel_job", {"job": job})
         assert content(result)["code"] == "CANCELLED"
-        assert [process for process in tree if process.is_running()] == []
+        assert survivors(tree) == []
         assert await is_idle_and_well(client)
 
 
@@ -110,6 +109,11 @@ async def begin(client: Client, settings: Settings, root: Path) -> tuple[str, li
             if any("probe.pyz" in " ".join(process.cmdline()) for process in tree if process.is_running()):
                 return job, tree
             await anyio.lowlevel.checkpoint()
+
+
+def survivors(tree: list[psutil.Process]) -> list[psutil.Process]:
+    """Return the processes that are still there when every one has had time to be reaped."""
+    return psutil.wait_procs(tree, timeout=10)[1]
 
 
 async def is_idle_and_well(client: Client) -> bool:

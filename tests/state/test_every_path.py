@@ -233,7 +233,6 @@ def test_nothing_begins_while_a_job_is_at_work() -> None:
 
 
 @pytest.mark.promise("P2")
-@pytest.mark.xfail(strict=True, reason="state/phases.py: START does not name the guard idle")
 def test_profile_model_is_refused_while_it_is_at_work_on_the_same_run() -> None:
     run = fold("run", [build.started(), build.job_started(Call.PROFILE_MODEL)])
     assert refusal_for(run, build.asked(Call.PROFILE_MODEL)) is not None
@@ -294,7 +293,6 @@ def test_a_candidate_can_be_put_aside_though_nothing_more_can_be_measured() -> N
 
 
 @pytest.mark.promise("P1")
-@pytest.mark.xfail(strict=True, reason="state/events.py: Profiled.fact does not look at the baseline")
 def test_an_incomplete_baseline_does_not_open_the_phase_of_optimising() -> None:
     thin = replace(build.baseline(build.ORIGINAL), latency=build.latency(build.ORIGINAL.sha256, runs=99))
     run = fold("run", [build.started()])
@@ -303,7 +301,6 @@ def test_an_incomplete_baseline_does_not_open_the_phase_of_optimising() -> None:
 
 
 @pytest.mark.promise("P8")
-@pytest.mark.xfail(strict=True, reason="state/run.py: best does not look at the device")
 def test_a_fitting_kept_artifact_is_shipped_though_a_faster_one_does_not_fit_the_device() -> None:
     run = build.run_in(Phase.PROFILE)
     run = replace(run, started=build.started(target_device=Device.RASPBERRY_PI_5))

@@ -306,7 +306,6 @@ def test_exactly_the_devices_own_format_is_packaged(device: Device, form: Format
 
 
 @pytest.mark.promise("P12")
-@pytest.mark.xfail(strict=True, reason="state/guards.py: benchmark_valid says nothing where there are no findings")
 def test_a_benchmark_of_too_few_runs_is_refused_with_their_number() -> None:
     run = with_step(benchmark=build.benchmarked(CANDIDATE.sha256, runs=99).benchmark)(build.run_in(Phase.VALIDATE))
     refusal = refusal_for(run, build.asked(Call.VALIDATE))

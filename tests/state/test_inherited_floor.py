@@ -88,7 +88,6 @@ def test_of_several_runs_that_made_a_file_the_strictest_counts(ledger: Ledger, o
 
 
 @pytest.mark.promise("P3")
-@pytest.mark.xfail(strict=True, reason="state/run.py: verdict_of trusts Profiled.tolerance")
 def test_a_profile_cannot_loosen_the_tolerance_that_the_run_was_started_with() -> None:
     of = build.digest("candidate")
     loosened = build.profiled(tolerance=0.2)

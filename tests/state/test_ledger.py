@@ -129,7 +129,6 @@ class TestEvents:
             assert look.run("run").version == 6
 
     @pytest.mark.promise("P11")
-    @pytest.mark.xfail(strict=True, reason="state/codec.py: encode writes what decode cannot read")
     @pytest.mark.parametrize(
         "event",
         [build.started(model_path="/models/\udcff.onnx"), CallRefused("\ud800", build.refusal())],
@@ -162,11 +161,8 @@ class TestAppendOnly:
             "DELETE FROM events",
             "UPDATE OR IGNORE events SET hash = 'x'",
             *(
-                pytest.param(
-                    f"{verb} INTO events SELECT run, number, at, kind, '{{}}', previous, hash FROM events "
-                    f"WHERE number = {number}",
-                    marks=pytest.mark.xfail(strict=True, reason="state/migrations.py: no trigger refuses a REPLACE"),
-                )
+                f"{verb} INTO events SELECT run, number, at, kind, '{{}}', previous, hash FROM events "
+                f"WHERE number = {number}"
                 for verb, number in (("INSERT OR REPLACE", 16), ("REPLACE", 3))
             ),
         ],
@@ -326,7 +322,6 @@ class TestChange:
 
     @pytest.mark.promise("P2", "P11")
     @pytest.mark.parametrize("events", [events for _, events in STALE], ids=[name for name, _ in STALE])
-    @pytest.mark.xfail(strict=True, reason="state/run.py: jobs and repeated benchmarks are not checked")
     def test_an_event_that_no_honest_worker_can_cause_is_corrupt(
         self, ledger: Ledger, events: tuple[Event, ...]
     ) -> None:
@@ -345,7 +340,6 @@ class TestChange:
             assert look.active_jobs() == {}
             assert look.ancestors() == {}
 
-    @pytest.mark.xfail(strict=True, reason="state/ledger.py: append writes before it has checked all")
     def test_a_refused_event_leaves_nothing_behind_even_where_the_caller_goes_on(self, ledger: Ledger) -> None:
         with ledger.change() as change:
             before = change.append("run", build.started())

@@ -170,7 +170,6 @@ def test_a_store_without_room_says_so_and_leaves_the_file_where_it_was(tmp_path:
 
 
 @pytest.mark.promise("P11")
-@pytest.mark.xfail(strict=True, reason="state/ledger.py: __init__ does not name a full disk")
 def test_a_disk_full_from_the_beginning_is_refused_by_name(tmp_path: Path) -> None:
     said = in_small_disk(tmp_path, "size=32k", "open", str(tmp_path))
     assert said == {"code": "DISK_FULL"}

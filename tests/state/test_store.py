@@ -64,7 +64,6 @@ class TestAdopt:
             store.adopt(tmp_path / "nothing", SHA256)
         assert visible(store) == []
 
-    @pytest.mark.xfail(strict=True, reason="state/store.py: adopt follows links")
     def test_a_link_is_not_adopted(self, store: Store, finished: Path, tmp_path: Path) -> None:
         link = tmp_path / "link.onnx"
         link.symlink_to(finished)
@@ -125,7 +124,6 @@ class TestWriteWhole:
             assert path.read_bytes() == content
         assert [entry.name for entry in tmp_path.iterdir()] == ["answer.json"]
 
-    @pytest.mark.xfail(strict=True, reason="state/files.py: write_whole leaves its partial file")
     def test_a_failure_leaves_the_old_content_and_nothing_beside_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -119,7 +119,6 @@ def test_the_alterations_cover_every_field_that_binds_a_waiver() -> None:
         ("reason", " "),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="state/waivers.py: covers trusts issued, expires, approver and reason")
 def test_a_waiver_that_no_person_can_have_given_is_refused_and_breaks_nothing(field: str, value: str) -> None:
     altered = replace(HONEST, **{field: value})  # type: ignore[arg-type]
     assert refusal_for(with_waiver(altered), build.asked(Call.KEEP)) is not None
@@ -180,7 +179,6 @@ def test_one_good_waiver_among_bad_ones_is_enough_and_many_bad_ones_are_not() ->
 
 
 @pytest.mark.promise("P3")
-@pytest.mark.xfail(strict=True, reason="state/run.py: best does not look at the proof")
 def test_a_waiver_that_has_run_out_leaves_a_passing_kept_artifact_to_ship() -> None:
     second = build.digest("second")
     run = fold(

@@ -1,6 +1,7 @@
 """Models that are awkward to feed, and data for them in the store of a workspace."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -9,7 +10,6 @@ from onnx import ModelProto, TensorProto
 from onnx.helper import make_node as node
 from onnx.helper import make_tensor_value_info as value
 from onnx_models import I64, F, array, model, weights
-from prepared_data import keep_array
 
 from edgewright.state.artifacts import Artifact, Format, Recipe
 from edgewright.state.evidence import Dataset
@@ -17,6 +17,37 @@ from edgewright.state.protocols import Protocol, ProtocolName
 from edgewright.tools.workspace import Workspace
 
 FEW_RUNS = Protocol(ProtocolName.QUICK, warmup_runs=3, warmup_s=0.0, runs=20, duration_s=0.0, processes=1)
+
+
+Array = NDArray[np.generic]
+
+
+def new_workspace(folder: Path) -> Workspace:
+    """A workspace with an empty store beside it."""
+    (folder / "job").mkdir()
+    (folder / "objects").mkdir()
+    return Workspace(folder / "job", folder / "objects")
+
+
+def keep_array(values: Array, workspace: Workspace) -> str:
+    path = workspace.scratch("array.npy")
+    np.save(path, values)
+    return workspace.keep(path)
+
+
+def keep_index(inputs: Mapping[str, Mapping[str, str]], n: int, workspace: Workspace) -> Dataset:
+    index = {"version": 1, "n": n, "inputs": inputs, "labels": None, "samples": "0" * 64}
+    digest = workspace.keep_json(index, "index.json")
+    return Dataset(digest, digest, n, {}, {}, digest)
+
+
+def keep_regular(workspace: Workspace, inputs: Mapping[str, Array]) -> Dataset:
+    """Keep one array an input, one row a sample."""
+    specs = {
+        name: {"kind": "regular", "dtype": rows.dtype.name, "values": keep_array(rows, workspace)}
+        for name, rows in inputs.items()
+    }
+    return keep_index(specs, len(next(iter(inputs.values()))), workspace)
 
 
 def keep_model(proto: ModelProto, workspace: Workspace, name: str = "model.onnx", precision: str = "fp32") -> Artifact:
@@ -27,7 +58,7 @@ def keep_model(proto: ModelProto, workspace: Workspace, name: str = "model.onnx"
     return Artifact(workspace.keep(path), name, Format.ONNX, precision, path.stat().st_size, None, recipe, (), ())
 
 
-def keep_ragged(name: str, samples: Sequence[NDArray[np.generic]], workspace: Workspace) -> Dataset:
+def keep_ragged(name: str, samples: Sequence[Array], workspace: Workspace) -> Dataset:
     """Keep samples of different shapes as one ragged input."""
     spec = {
         "kind": "ragged",
@@ -35,9 +66,7 @@ def keep_ragged(name: str, samples: Sequence[NDArray[np.generic]], workspace: Wo
         "values": keep_array(np.concatenate([sample.ravel() for sample in samples]), workspace),
         "shapes": keep_array(np.array([sample.shape for sample in samples], dtype=np.int64), workspace),
     }
-    index = {"version": 1, "n": len(samples), "inputs": {name: spec}, "labels": None, "samples": "0" * 64}
-    digest = workspace.keep_json(index, "index.json")
-    return Dataset(digest, digest, len(samples), {}, {}, digest)
+    return keep_index({name: spec}, len(samples), workspace)
 
 
 def product(rows: int | str | None, width: int = 8, inside: int = 16) -> ModelProto:

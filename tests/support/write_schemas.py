@@ -22,7 +22,9 @@ async def write() -> None:
         path.unlink()
     for tool in tools:
         content = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
-        (FOLDER / f"{tool.name}.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        (FOLDER / f"{tool.name}.json").write_text(
+            json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":
