@@ -16,7 +16,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from edgewright.state.policy import Level, Policy, Rule
+from edgewright.state.policy import Level, Policy
 from edgewright.state.protocols import ProtocolName
 from edgewright.tools.job_folder import Limits
 
@@ -77,7 +77,6 @@ class Settings(BaseSettings):
             tolerance_cap=self.tolerance_cap,
             metrics=self.metrics,
             least_validation=self.least_validation,
-            rule=Rule.POINT,
             least_level=self.least_level,
             protocol=self.protocol,
         )

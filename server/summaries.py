@@ -66,7 +66,7 @@ def _profiled(event: Profiled) -> Summary:
             f"this file was made in {event.inherited_from}: the floor is that run's original "
             f"({reference.metric} {reference.value:.4f}, tolerance {event.tolerance:.2%})"
         )
-    spots = {spot.op_type: round(spot.share, 3) for spot in baseline.hot_spots[:3]}
+    spots = {spot.op_type: round(spot.share, 3) for spot in baseline.hot_spots[:2]}
     numbers: dict[str, object] = {
         "latency_ms": latency_numbers(baseline.latency),
         "peak_memory_mib": round(baseline.memory.peak_bytes / MIB, 1),

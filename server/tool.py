@@ -4,6 +4,7 @@ The SDK would build a schema from a function's signature, drop unknown arguments
 public seam before that, so the door itself judges what a client sent.
 """
 
+from functools import cache
 from typing import Any
 
 import anyio
@@ -127,6 +128,7 @@ def _refusal(refusal: Refusal, run: Run | None) -> CallToolResult:
     )
 
 
+@cache
 def published(model: type[BaseModel]) -> dict[str, object]:
     """Return a model's JSON schema without what pydantic repeats from names and docstrings: each costs context."""
     schema = _untitled(model.model_json_schema())

@@ -6,17 +6,6 @@ from enum import StrEnum
 from edgewright.state.protocols import ProtocolName
 
 
-class Rule(StrEnum):
-    """How a verdict is read from the numbers.
-
-    `point` compares the measured drop with the tolerance. `confident` wants the drop's interval on one side of it, and
-    says undecided otherwise.
-    """
-
-    POINT = "point"
-    CONFIDENT = "confident"
-
-
 class Level(StrEnum):
     """How sure it is that a person gave an approval; each level contains the ones before it."""
 
@@ -47,7 +36,6 @@ class Policy:
         tolerance_cap: Largest accuracy tolerance that a call may ask for, as a relative drop.
         metrics: Metrics that a call may name; empty means every installed one.
         least_validation: Fewest samples of a validation set.
-        rule: How verdicts are read.
         least_level: Lowest level at which a waiver counts.
         protocol: How latency is measured unless a call asks for a longer one.
     """
@@ -55,6 +43,5 @@ class Policy:
     tolerance_cap: float = 0.02
     metrics: tuple[str, ...] = ()
     least_validation: int = 200
-    rule: Rule = Rule.POINT
     least_level: Level = Level.OUT_OF_BAND
     protocol: ProtocolName = ProtocolName.QUICK

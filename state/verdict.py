@@ -1,4 +1,4 @@
-"""Pass, fail or undecided, computed from measurements and from nothing else.
+"""Pass or fail, computed from measurements and from nothing else.
 
 A verdict is never stored: it follows from the evidence each time it is needed, so it cannot be edited apart from it.
 """
@@ -17,7 +17,6 @@ class Outcome(StrEnum):
 
     PASS = "PASS"  # noqa: S105 - a verdict, not a password
     FAIL = "FAIL"
-    UNDECIDED = "UNDECIDED"
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Verdict:
     """One candidate's accuracy against the floor of its run.
 
     Attributes:
-        outcome: Pass, fail or undecided.
+        outcome: Pass or fail.
         metric: Name of the metric.
         baseline: Value of the run's reference.
         value: Value of the candidate.

@@ -29,7 +29,11 @@ def numeric_labels(raw: Array, classes: tuple[str, ...] | None, n: int, what: st
     if raw.ndim == 0 or len(raw) != n:
         given = "a single value" if raw.ndim == 0 else f"{len(raw)} rows"
         _refuse(what, f"it holds {given} for {n} samples", "store one label a sample, in the order of the samples")
+    if n and not raw.size:
+        _refuse(what, f"it holds no values (shape {raw.shape})", "store at least one value a sample")
     if raw.dtype.kind in "US":
+        if raw.ndim != 1:
+            _refuse(what, f"it holds names in the shape {raw.shape}", "store one class name a sample")
         return _numbers_of(raw.astype(str), classes, what)
     if raw.dtype.kind == "f":
         bad = ~np.isfinite(raw.reshape(n, -1)).all(axis=1)

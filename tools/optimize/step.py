@@ -1,4 +1,4 @@
-"""The contract of every optimisation: `requires` -> `run` -> `ensures`, on a copy, with the original watched.
+"""The contract of every optimisation: `requires` -> `run` -> `ensures`, on a copy of the base.
 
 A step writes a new file and says what to know about it. Everything that makes that file a candidate is done here, once
 for all steps: it must differ from its base, be well formed, keep the base's interface, run, and answer with numbers.
@@ -20,7 +20,7 @@ from edgewright.state.files import file_sha256
 from edgewright.tools.optimize.comparison import OutputComparison, compare
 from edgewright.tools.optimize.fingerprint import fingerprint
 from edgewright.tools.optimize.naming import candidate_name
-from edgewright.tools.orders import ConvertOrder, Original, QuantizeOrder
+from edgewright.tools.orders import ConvertOrder, QuantizeOrder
 from edgewright.tools.profile.inspect import inputs_of, outputs_of, precision_of
 from edgewright.tools.profile.legible import clause, legible
 from edgewright.tools.profile.lineage import stamp
@@ -77,7 +77,6 @@ def make(step: Step, order: QuantizeOrder | ConvertOrder, workspace: Workspace, 
         Refused: What the step requires is missing, or what it ensures does not hold; nothing is kept then.
         CorruptArtifact: The base is not what its digest says.
     """
-    check_original(order.original)
     folder = workspace.scratch(step.option)
     folder.mkdir()
     source, made = folder / "base.onnx", folder / "candidate.onnx"
@@ -96,34 +95,10 @@ def make(step: Step, order: QuantizeOrder | ConvertOrder, workspace: Workspace, 
     _check_finite(step, comparison)
     findings += step.ensures(comparison)
     findings += tuple(output.sentence for output in comparison)
-    workspace.progress(2, 3, "checking that base and original are as they were")
-    check_original(order.original)
+    workspace.progress(2, 3, "checking that the base is as it was")
     _check_base(order.base, workspace)
     workspace.keep(made)
     return Made(artifact, findings, comparison)
-
-
-def check_original(original: Original) -> None:
-    """Refuse to go on with an original that is not the file it was (P5).
-
-    Raises:
-        Refused: ORIGINAL_CHANGED.
-    """
-    path = Path(original.path)
-    try:
-        found = file_sha256(path)
-    except OSError as error:
-        found = f"unreadable ({error.strerror})"
-    if found != original.sha256:
-        raise Refused.because(
-            Code.ORIGINAL_CHANGED,
-            "to go on with this run",
-            f"the original {path.name} had the SHA-256 {original.sha256} when the run began and now is {found}",
-            "put the original back as it was, or profile the changed file as a new run",
-            "P5",
-            expected=original.sha256,
-            found=found,
-        )
 
 
 def _check_base(base: Artifact, workspace: Workspace) -> None:

@@ -29,7 +29,7 @@ def with_stored_constants(model: ModelProto) -> ModelProto:
     stored = _copy(model)
     kept = []
     for node in stored.graph.node:
-        tensor = _constant(node.attribute[0]) if node.op_type == "Constant" else None
+        tensor = _constant(node.attribute[0]) if node.op_type == "Constant" and node.attribute else None
         if tensor is None:
             kept.append(node)
         else:

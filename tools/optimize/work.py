@@ -10,8 +10,5 @@ from edgewright.tools.workspace import Workspace
 
 def work(order: QuantizeOrder | ConvertOrder, workspace: Workspace, target: Target) -> Done:
     """Make one candidate."""
-    if isinstance(order, QuantizeOrder):
-        made = quantize(order, workspace, target)
-    else:
-        made = convert(order, workspace, target)
+    made = quantize(order, workspace, target) if isinstance(order, QuantizeOrder) else convert(order, workspace, target)
     return Done(CandidateMade(made.artifact, made.findings))

@@ -50,7 +50,7 @@ def package(order: PackageOrder, workspace: Workspace) -> PackageMade:
         workspace: Where the package is written and the store is read.
 
     Raises:
-        Refused: CONVERSION_DIVERGED, where the package does not do what was measured.
+        Refused: PACKAGE_UNVERIFIED, where the package does not do what was measured.
         CorruptArtifact: A stored file is missing or was changed.
     """
     folder = workspace.folder / "package" / order.folder_name
@@ -130,7 +130,7 @@ def _verified(folder: Path, workspace: Workspace) -> tuple[str, ...]:
         lines = ended.stderr.decode("utf-8", "replace").split("\n")
         said = next((line for line in reversed(lines) if line.strip()), f"status {ended.returncode}")
         raise Refused.because(
-            Code.CONVERSION_DIVERGED,
+            Code.PACKAGE_UNVERIFIED,
             f"the package {folder.name}",
             f"its own verification failed: {legible(said, MESSAGE_CHARACTERS).rstrip('.')}",
             "call validate on the artifact again, or ship another one; nothing was packaged",

@@ -7,8 +7,7 @@ from edgewright.tools.datasets.card import ImageInput, TensorInput
 from edgewright.tools.datasets.prepared import PreparedData
 from edgewright.tools.probe.columns import Column
 
-IMAGE_STEPS = ("resize", "crop", "colour", "scale", "mean", "std", "dtype", "layout", "batch_size")
-TENSOR_STEPS = ("scale", "mean", "std", "dtype", "batch_size")
+STEPS = ("resize", "crop", "colour", "scale", "mean", "std", "dtype", "layout", "batch_size")
 
 
 def preprocessing(artifact: Artifact, data: PreparedData) -> tuple[dict[str, Any], ...]:
@@ -25,11 +24,11 @@ def _input(spec: TensorSpec, entry: ImageInput | TensorInput, column: Column) ->
     # The rule of ranks is that of edgewright.tools.probe.feeds.
     batched = len(spec.shape) == column.rank + 1
     only_images: dict[str, Any] = {"resize": None, "crop": None, "colour": None, "layout": None}
-    return {
+    content = {
         "name": spec.name,
         **only_images,
         **entry.model_dump(mode="json"),
         "shape": list(spec.shape[1:] if batched else spec.shape),
         "batch_size": (spec.shape[0] or 1) if batched else None,
-        "steps": list(IMAGE_STEPS if isinstance(entry, ImageInput) else TENSOR_STEPS),
     }
+    return {**content, "steps": [step for step in STEPS if content[step] is not None]}

@@ -16,6 +16,7 @@ from edgewright.tools.package.tables import comparison_table, compression, step_
 from edgewright.tools.package.variants import Status, Variant, lineage, shipped, tradeoffs, unmeasured
 
 PERCENTILES = (50, 95, 99)
+NORMALIZATION = {"scale": 1.0, "mean": 0.0, "std": 1.0}
 
 
 def report(run: Run, now: date) -> str:
@@ -44,6 +45,8 @@ def report(run: Run, now: date) -> str:
         "\n".join(f"- {escaped(gap)}" for gap in unmeasured(run)) or "Nothing that this report speaks of.",
         f"## Optimization Tradeoff Analysis: {escaped(run.started.model_name)}",
         tradeoff_table(run),
+        "Speedup compares a variant with the baseline timed in turn with it; times in different rows were taken at "
+        "different moments.",
         f"**Recommendation**: {_recommendation(run, variant)}",
     ]
     return "\n\n".join(parts) + "\n"
@@ -125,9 +128,13 @@ def _input(spec: TensorSpec, card: Mapping[str, object]) -> str:
     entry = entries.get(spec.name) if isinstance(entries, Mapping) else None
     done = "as the data card says"
     if isinstance(entry, Mapping):
-        scale, mean, std = (entry.get(name, default) for name, default in (("scale", 1), ("mean", 0), ("std", 1)))
+        scale, mean, std = (_numbers(entry.get(name, default)) for name, default in NORMALIZATION.items())
         done = f"normalised as (value x {scale} - {mean}) / {std}"
     return f"{escaped(spec.name)} {escaped(spec.dtype)} ({shape}), {escaped(done)}"
+
+
+def _numbers(value: object) -> str:
+    return " ".join(f"{number:.6g}" for number in (value if isinstance(value, list | tuple) else [value]))
 
 
 def _measurement(variant: Variant | None) -> str:
@@ -145,7 +152,7 @@ def _measurement(variant: Variant | None) -> str:
         f"{escaped(environment.kernel)}, {escaped(environment.runtime)} {escaped(environment.runtime_version)}, "
         f"{environment.threads} thread(s), governor {escaped(environment.governor)}, clock "
         f"{escaped(environment.clock_mhz)} MHz.",
-        "Speed-ups are ratios of median times; baseline and candidate ran in turn in the same processes.",
+        "Speedups are ratios of median times; baseline and candidate ran in turn in the same processes.",
         "MB are millions of bytes. Peak memory includes the runtime.",
         f"Accuracy was computed from outputs of {_where(variant)}.",
         *(escaped(finding) for finding in variant.findings),

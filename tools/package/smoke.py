@@ -60,7 +60,7 @@ def smoke_samples(
         workspace: Where the store is.
 
     Raises:
-        Refused: CONVERSION_DIVERGED, if the preprocessing that is shipped is not the one that was measured.
+        Refused: PACKAGE_UNVERIFIED, if the preprocessing that is shipped is not the one that was measured.
         CorruptArtifact: A stored file is missing or was changed.
     """
     store = _Store(workspace)
@@ -155,7 +155,7 @@ def _check_preprocessing(sample: Sample, inputs: Inputs, number: int) -> None:
         found = found[0] if entry["batch_size"] is None else found
         if found.dtype != measured.dtype or not np.array_equal(found, measured):
             raise Refused.because(
-                Code.CONVERSION_DIVERGED,
+                Code.PACKAGE_UNVERIFIED,
                 "this package",
                 f"its preprocessing gives other values for input {entry['name']} of sample {number} than the ones that "
                 "accuracy was measured with",

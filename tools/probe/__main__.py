@@ -33,7 +33,7 @@ def main(request_path: str) -> None:
         runtimes = {model["runtime"]: runtime(model["runtime"]).version() for model in request["models"]}
         content = {"environment": {**environment, "runtimes": runtimes}, "models": models}
     except ProbeError as error:
-        content = {"error": {"kind": error.kind, "message": str(error)}}
+        content = {"error": {"kind": error.kind, "message": str(error), "model": error.model}}
     except MemoryError as error:
         content = {"error": {"kind": "memory", "message": str(error) or "out of memory"}}
     except OSError as error:

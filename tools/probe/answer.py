@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, Optional
 
 VERSION = 1
 
@@ -15,7 +15,10 @@ class ProbeError(Exception):
 
     Attributes:
         kind: `load`, `input`, `run`, `output`, `memory` or `disk`.
+        model: Name of the model in the request, where it is known.
     """
+
+    model: Optional[str] = None
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

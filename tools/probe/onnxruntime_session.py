@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 # Read once, when the library loads; from version 1.29 on it reports model names and weight hashes otherwise.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime  # type: ignore[import-untyped]  # it ships no types
+import onnxruntime
 
 from edgewright.tools.probe.answer import ProbeError
 from edgewright.tools.probe.columns import Array

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, checker
 
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.profile.framework import Framework, framework_of
+from edgewright.tools.profile.functions import check_functions
 from edgewright.tools.profile.graphs import graphs, node_name, nodes, opset_of, tensors
-from edgewright.tools.profile.integrity import check_finite, check_stored
+from edgewright.tools.profile.integrity import check_finite, check_stored, check_text
 from edgewright.tools.profile.legible import clause, is_plain, legible
 
 # A protobuf message cannot be larger (protobuf.dev, "Proto Limits").
@@ -51,12 +52,14 @@ def admit_onnx(path: Path) -> ModelProto:
             with its own reason.
     """
     model = _parse(path)
+    check_text(model)
     _check_structure(model)
     _check_operators(model)
     _check_external_data(model)
     check_stored(model)
     check_finite(model)
     _check_by_onnx(model)
+    check_functions(model)
     return model
 
 
@@ -124,6 +127,10 @@ def _check_structure(model: ModelProto) -> None:
                 Code.MODEL_UNSUPPORTED,
                 f"an input or output is called '{legible(value.name)}', which cannot be shown safely",
                 "rename it to visible characters, 120 at most, and export again",
+            )
+        if value.type.tensor_type.elem_type not in TensorProto.DataType.values():
+            _refuse(
+                Code.MODEL_INVALID, f"'{value.name}' has the unknown type {value.type.tensor_type.elem_type}", again
             )
 
 

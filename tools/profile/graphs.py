@@ -9,7 +9,12 @@ DEFAULT_DOMAINS = frozenset({"", "ai.onnx"})
 
 def graphs(model: ModelProto) -> Iterator[GraphProto | FunctionProto]:
     """Yield the main graph, every function body, and every subgraph inside them, each once."""
-    pending: list[GraphProto | FunctionProto] = [model.graph, *model.functions]
+    yield from within(model.graph, *model.functions)
+
+
+def within(*outermost: GraphProto | FunctionProto) -> Iterator[GraphProto | FunctionProto]:
+    """Yield these graphs and every subgraph inside them, each once."""
+    pending = list(outermost)
     while pending:
         graph = pending.pop()
         yield graph

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from edgewright.state.errors import Code, Refused
@@ -51,6 +53,28 @@ _MULTIPLIES = frozenset(
     {"Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", "Div", "LSTM", "GRU", "RNN", "Einsum", "PRelu", "DeformConv"}
     | {"BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization"}
 )
+
+
+def check_text(model: ModelProto) -> None:
+    """Refuse text that is no UTF-8, which protobuf hands on as bytes and every other part would stumble over.
+
+    Raises:
+        Refused: MODEL_INVALID, naming the field.
+    """
+    pending: list[Message] = [model]
+    while pending:
+        message = pending.pop()
+        for descriptor, value in message.ListFields():
+            values = [value] if isinstance(value, str | bytes | Message) else value
+            if descriptor.message_type is not None:
+                pending.extend(values)
+            elif descriptor.type == FieldDescriptor.TYPE_STRING and any(isinstance(text, bytes) for text in values):
+                raise Refused.because(
+                    Code.MODEL_INVALID,
+                    "this model",
+                    f"a text in its field {descriptor.full_name} is not UTF-8",
+                    "copy or export the file again and compare its checksum",
+                )
 
 
 def check_stored(model: ModelProto) -> None:

@@ -91,6 +91,15 @@ class ProbeFailure(_Answer):
 
     kind: Literal["load", "input", "run", "output", "memory", "disk"]
     message: str
+    model: str | None = None
+
+
+class ProgressNote(_Answer):
+    """How far the probe is."""
+
+    done: NonNegativeInt
+    total: PositiveInt
+    message: str
 
 
 class ErrorDocument(_Answer):

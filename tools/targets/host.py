@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,13 +16,11 @@ from edgewright.state.artifacts import Artifact
 from edgewright.state.errors import Code, Refused, WorkerFailed
 from edgewright.state.evidence import Environment
 from edgewright.tools.probe import environment
-from edgewright.tools.targets.answer import ErrorDocument, FactsDocument, ProbeAnswer, ProbeFailure
+from edgewright.tools.targets.answer import ErrorDocument, Facts, FactsDocument, ProbeAnswer, ProbeFailure, ProgressNote
 from edgewright.tools.targets.bundle import write_bundle
 from edgewright.tools.targets.label import label_of
 from edgewright.tools.targets.request import ProbeRequest, runtime_of
 from edgewright.tools.workspace import Progress, Workspace
-
-Facts = TypeVar("Facts")
 
 POLL_S = 0.2
 INHERITED = ("PATH", "LD_LIBRARY_PATH")
@@ -71,16 +69,15 @@ class Host:
         bundle, request_path = folder / "probe.pyz", folder / "request.json"
         write_bundle(bundle)
         request_path.write_text(json.dumps(_wire(request, workspace, folder)), encoding="utf-8")
-        status = _wait(_start(bundle, request_path, folder, request.threads), folder, progress or workspace.progress)
-        document = _read(folder, status)
-        if isinstance(document, ErrorDocument):
-            raise _refused(document.error, request, workspace)
+        process = _start(bundle, request_path, folder, request.threads)
         try:
-            facts = {
-                name: TypeAdapter(request.task.facts).validate_python(document.models[name]) for name in request.models
-            }
-        except (ValidationError, KeyError) as error:
-            raise WorkerFailed(f"the probe's answer is not what was asked for: {error}") from error
+            document = _read(folder, _wait(process, folder, progress or workspace.progress))
+            if isinstance(document, ErrorDocument):
+                raise _refused(document.error, request, workspace)
+            adapter = TypeAdapter(request.task.facts)
+            facts = {name: adapter.validate_python(document.models.get(name)) for name in request.models}
+        except ValidationError as error:
+            raise WorkerFailed(f"what the probe wrote cannot be read: {error}") from error
         return ProbeAnswer(facts, self._environments(request, document), folder)
 
     def _environments(self, request: ProbeRequest[Facts], document: FactsDocument) -> Mapping[str, Environment]:
@@ -91,7 +88,7 @@ class Host:
             name: Environment(
                 label=label,
                 runtime=runtime_of(artifact),
-                runtime_version=machine.runtimes[runtime_of(artifact)],
+                runtime_version=machine.runtimes.get(runtime_of(artifact), "unknown"),
                 threads=request.threads,
                 sandbox=self._sandbox,
                 **known,
@@ -152,8 +149,8 @@ def _wait(process: "subprocess.Popen[bytes]", folder: Path, progress: Progress) 
             text = path.read_text(encoding="utf-8") if path.exists() else ""
             if text != last:
                 last = text
-                report = json.loads(text)
-                progress(report["done"], report["total"], report["message"])
+                note = ProgressNote.model_validate_json(text)
+                progress(note.done, note.total, note.message)
     finally:
         if process.poll() is None:
             process.kill()
@@ -166,15 +163,13 @@ def _read(folder: Path, status: int) -> FactsDocument | ErrorDocument:
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         log = (folder / "output.log").read_text(encoding="utf-8", errors="replace").splitlines()
         raise WorkerFailed("\n".join([f"the probe {how} without an answer; its last lines:", *log[-LAST_LINES:]]))
-    try:
-        return _DOCUMENT.validate_json(answer.read_bytes())
-    except ValidationError as error:
-        raise WorkerFailed(f"the probe's answer cannot be read: {error}") from error
+    return _DOCUMENT.validate_json(answer.read_bytes())
 
 
 def _refused(failure: ProbeFailure, request: ProbeRequest[Facts], workspace: Workspace) -> Refused:
-    names = ", ".join(artifact.name for artifact in request.models.values())
-    what, why = f"running {names}", _clause(failure.message, request.models, workspace)
+    blamed = [request.models[failure.model]] if failure.model in request.models else request.models.values()
+    what = f"running {', '.join(artifact.name for artifact in blamed)}"
+    why = _clause(failure.message, request.models, workspace)
     match failure.kind:
         case "load":
             do = "check the file with the tool that wrote it, and export it again with a supported operator set"

@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Generic
 
 from edgewright.state.artifacts import Artifact, Format
 from edgewright.state.errors import Code, Refused
 from edgewright.state.protocols import Protocol
-from edgewright.tools.targets.answer import LatencyFacts, MemoryFacts, OperatorFacts, OutputFacts
+from edgewright.tools.targets.answer import Facts, LatencyFacts, MemoryFacts, OperatorFacts, OutputFacts
 
 RUNTIMES = MappingProxyType({Format.ONNX: "onnxruntime"})
-
-Facts = TypeVar("Facts")
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from probe_models import FEW_RUNS, keep_model, product, quantised
-from prepared_data import new_workspace, prepare
+from probe_models import (
+    FEW_RUNS,
+    keep_model,
+    keep_regular,
+    new_workspace,
+    product,
+    quantised,
+)
 
 from edgewright.state.artifacts import Artifact
 from edgewright.state.evidence import Benchmark, Dataset
+from edgewright.state.protocols import Protocol
 from edgewright.tools.benchmark.compare import compare
 from edgewright.tools.benchmark.findings import RESOLUTION
 from edgewright.tools.orders import BenchmarkOrder, Original
-from edgewright.tools.targets.answer import LatencyFacts, ProbeAnswer
+from edgewright.tools.targets.answer import Facts, ProbeAnswer
 from edgewright.tools.targets.host import Host
 from edgewright.tools.targets.request import ProbeRequest
 from edgewright.tools.workspace import Progress, Workspace
@@ -27,7 +34,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def data(workspace: Workspace) -> Dataset:
-    return prepare(workspace, {"x": RNG.standard_normal((20, WIDE)).astype(np.float32)})
+    return keep_regular(workspace, {"x": RNG.standard_normal((20, WIDE)).astype(np.float32)})
 
 
 def matmul(workspace: Workspace, inside: int) -> Artifact:
@@ -35,7 +42,7 @@ def matmul(workspace: Workspace, inside: int) -> Artifact:
 
 
 def compared(
-    baseline: Artifact, candidate: Artifact, workspace: Workspace, protocol=LONG, target: Host | None = None
+    baseline: Artifact, candidate: Artifact, workspace: Workspace, protocol: Protocol = LONG, target: Host | None = None
 ) -> Benchmark:
     order = BenchmarkOrder(baseline, candidate, Original("", ""), data(workspace), protocol, threads=1)
     return compare(order, workspace, target)
@@ -100,8 +107,8 @@ class Recording(Host):
         self.orders: list[list[str]] = []
 
     def run(
-        self, request: ProbeRequest[LatencyFacts], workspace: Workspace, progress: Progress | None = None
-    ) -> ProbeAnswer[LatencyFacts]:
+        self, request: ProbeRequest[Facts], workspace: Workspace, progress: Progress | None = None
+    ) -> ProbeAnswer[Facts]:
         self.orders.append(list(request.models))
         return super().run(request, workspace, progress)
 

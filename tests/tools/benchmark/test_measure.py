@@ -4,8 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx_models import branch_net, conv_net
-from prepared_data import new_workspace, prepare
-from probe_models import FEW_RUNS, keep_model, product
+from probe_models import (
+    FEW_RUNS,
+    keep_model,
+    keep_regular,
+    new_workspace,
+    product,
+)
 
 from edgewright.state.evidence import Dataset, Label
 from edgewright.tools.benchmark.measure import measure_latency, measure_memory, measure_operators
@@ -21,7 +26,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def vectors(workspace: Workspace, n: int = 12) -> Dataset:
-    return prepare(workspace, {"x": RNG.standard_normal((n, 8)).astype(np.float32)})
+    return keep_regular(workspace, {"x": RNG.standard_normal((n, 8)).astype(np.float32)})
 
 
 @pytest.mark.promise("P10")
@@ -69,7 +74,7 @@ def test_memory_grows_with_the_model_and_not_with_the_dataset(workspace: Workspa
 
 
 def test_operators_are_named_counted_and_add_up(workspace: Workspace) -> None:
-    data = prepare(workspace, {"image": RNG.random((5, 3, 16, 16), dtype=np.float32)})
+    data = keep_regular(workspace, {"image": RNG.random((5, 3, 16, 16), dtype=np.float32)})
     operators = measure_operators(keep_model(conv_net(), workspace), data, 1, workspace, Host())
     calls = {operator.op_type: operator.calls for operator in operators}
     assert sum(count for op_type, count in calls.items() if "Conv" in op_type) == 2
@@ -79,7 +84,7 @@ def test_operators_are_named_counted_and_add_up(workspace: Workspace) -> None:
 
 
 def test_operators_inside_a_branch_are_counted_once(workspace: Workspace) -> None:
-    data = prepare(workspace, {"x": np.ones((3, 4), np.float32)})
+    data = keep_regular(workspace, {"x": np.ones((3, 4), np.float32)})
     operators = measure_operators(keep_model(branch_net(), workspace), data, 1, workspace, Host())
     calls = {operator.op_type: operator.calls for operator in operators}
     assert (calls["If"], calls["MatMul"]) == (1, 1)

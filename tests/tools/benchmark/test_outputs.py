@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from numpy.typing import NDArray
 from onnx import ModelProto
 from onnx_models import conv_net, mlp, old_net
-from prepared_data import new_workspace, prepare
 from probe_models import (
     across_the_batch,
     keep_model,
     keep_ragged,
+    keep_regular,
     logarithm,
+    new_workspace,
     product,
     sequence_gru,
     token_model,
@@ -22,11 +22,11 @@ from probe_models import (
 
 from edgewright.state.evidence import Dataset
 from edgewright.tools.benchmark.outputs import Outputs, open_outputs, run_outputs
+from edgewright.tools.probe.columns import Array
 from edgewright.tools.targets.host import Host
 from edgewright.tools.workspace import Workspace
 
 RNG = np.random.default_rng(2)
-Array = NDArray[np.generic]
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def run(proto: ModelProto, data: Dataset, workspace: Workspace) -> Outputs:
     [
         (conv_net(), "image", normal(70, 3, 16, 16), 1e-5),
         (mlp(), "x", normal(40, 12), 1e-5),
-        (token_model(), "ids", RNG.integers(0, 50, (70, 6)), 0),
+        (token_model(), "ids", RNG.integers(0, 50, (70, 6)), 1e-5),
         (old_net(), "image", normal(5, 3, 8, 8), 1e-5),
         (product(1), "x", normal(7, 8), 0),
         (product("n"), "x", normal(1, 8), 0),
@@ -65,7 +65,7 @@ def run(proto: ModelProto, data: Dataset, workspace: Workspace) -> Outputs:
 def test_outputs_are_those_of_single_inferences(
     workspace: Workspace, proto: ModelProto, name: str, rows: Array, tolerance: float
 ) -> None:
-    outputs = run(proto, prepare(workspace, {name: rows}), workspace)
+    outputs = run(proto, keep_regular(workspace, {name: rows}), workspace)
     expected = plain_loop(proto, name, [row[None] for row in rows])
     found = open_outputs(outputs, workspace)
     assert list(found) == list(expected)
@@ -79,7 +79,7 @@ def test_outputs_are_those_of_single_inferences(
 @pytest.mark.parametrize("n", [1, 4, 6, 9])
 def test_a_fixed_batch_is_filled_up_and_what_filled_it_dropped(workspace: Workspace, n: int) -> None:
     rows = normal(n, 8)
-    column = open_outputs(run(product(4), prepare(workspace, {"x": rows}), workspace), workspace)["y"]
+    column = open_outputs(run(product(4), keep_regular(workspace, {"x": rows}), workspace), workspace)["y"]
     expected = np.concatenate(plain_loop(product("n"), "x", [row[None] for row in rows])["y"])
     np.testing.assert_allclose(column.batch(0, n), expected, rtol=1e-5, atol=1e-6)
     assert len(column) == n
@@ -104,7 +104,7 @@ def test_ragged_samples_fill_a_fixed_batch_by_repetition(workspace: Workspace) -
 
 def test_a_model_without_a_batch_dimension_gets_samples_as_they_are(workspace: Workspace) -> None:
     rows = normal(5, 8)
-    found = open_outputs(run(vector_model(), prepare(workspace, {"x": rows}), workspace), workspace)["y"]
+    found = open_outputs(run(vector_model(), keep_regular(workspace, {"x": rows}), workspace), workspace)["y"]
     np.testing.assert_array_equal(found.batch(0, 5), np.stack(plain_loop(vector_model(), "x", list(rows))["y"]))
 
 
@@ -112,7 +112,7 @@ def test_samples_with_values_that_are_not_finite_are_counted(workspace: Workspac
     rows = np.abs(normal(40, 4)) + np.float32(0.5)
     rows[3, 1] = rows[17, 2] = -1
     rows[20, 0] = 0
-    outputs = run(logarithm(), prepare(workspace, {"x": rows}), workspace)
+    outputs = run(logarithm(), keep_regular(workspace, {"x": rows}), workspace)
     assert outputs.non_finite_samples == 3
 
 

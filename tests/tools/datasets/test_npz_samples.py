@@ -104,6 +104,7 @@ def test_gray_pictures_without_a_channel_axis_are_pictures(desk: Desk) -> None:
         ({"x": np.zeros((3, 2)), "y": np.array([0, np.nan, np.inf])}, LABELLED, "2 of 3 labels .* index 1"),
         ({"x": np.zeros((3, 2)), "y": np.array(["a", "b", "c"])}, LABELLED, "holds names"),
         ({"x": np.zeros((3, 2)), "y": np.zeros((3, 0))}, LABELLED, "no values"),
+        ({"x": np.zeros((3, 2)), "y": np.full((3, 2), "a")}, LABELLED, "names in the shape"),
         ({"x": np.zeros((3, 2)), "y": np.full(3, 2**64 - 1, np.uint64)}, LABELLED, "above the range"),
         ({"x": np.zeros(3), "x.shapes": np.array([[2], [2]])}, TENSOR_CARD, "4 values against 3"),
         ({"x": np.zeros(3), "x.shapes": np.array([[3], [0]])}, TENSOR_CARD, "without empty samples|do not add up"),

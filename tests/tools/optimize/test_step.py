@@ -149,22 +149,6 @@ def test_a_library_that_gives_up_is_a_refusal_not_a_crash(bench_of: BenchOf) -> 
 
 
 @pytest.mark.promise("P5")
-def test_a_changed_original_stops_the_step_before_and_after(bench_of: BenchOf) -> None:
-    bench = bench_of(models.mlp())
-
-    def touch_original(model: ModelProto) -> None:
-        scale_weights(model)
-        bench.original.write_bytes(b"something else")
-
-    refusal = refused(bench, touch_original)
-    assert refusal.code is Code.ORIGINAL_CHANGED
-    bench.original.unlink()
-    with pytest.raises(Refused, match="unreadable") as caught:
-        bench.convert("simplify")
-    assert caught.value.refusal.code is Code.ORIGINAL_CHANGED
-
-
-@pytest.mark.promise("P5")
 def test_a_base_that_was_changed_meanwhile_is_noticed(bench_of: BenchOf) -> None:
     bench = bench_of(models.mlp())
 

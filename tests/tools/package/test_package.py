@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import numpy as np
 import onnx_models as models
 import pytest
 from jsonschema import Draft202012Validator
+from package_shop import ShopOf
+from PIL import Image
 
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.package.manifest import SCHEMA_ID, manifest_schema
@@ -53,8 +55,9 @@ print(len(manifest["smoke"]["samples"]))
 """
 
 
-def read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+def read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
 
 
 def run(*command: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
@@ -64,7 +67,7 @@ def run(*command: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def descriptions(schema: Any, path: str = "") -> list[str]:
+def descriptions(schema: object, path: str = "") -> list[str]:
     """Return the paths of fields without a description of their own or of what they refer to."""
     missing = []
     if isinstance(schema, dict):
@@ -87,7 +90,7 @@ def test_the_schema_is_valid_and_describes_every_field() -> None:
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["a kept candidate", "the unmodified original"])
-def test_every_document_of_a_package_is_as_the_schema_says(shop_of: Callable[..., Any], kept: bool) -> None:  # noqa: FBT001
+def test_every_document_of_a_package_is_as_the_schema_says(shop_of: ShopOf, kept: bool) -> None:  # noqa: FBT001
     folder, _ = shop_of(kept=kept).package()
     jsonschema.validate(read(folder / "manifest.json"), SCHEMA, Draft202012Validator)
     for name in ("preprocessing", "evidence"):
@@ -95,7 +98,7 @@ def test_every_document_of_a_package_is_as_the_schema_says(shop_of: Callable[...
         jsonschema.validate(read(folder / f"{name}.json"), part, Draft202012Validator)
 
 
-def test_the_manifest_lists_every_file_and_nothing_else_lies_there(shop_of: Callable[..., Any]) -> None:
+def test_the_manifest_lists_every_file_and_nothing_else_lies_there(shop_of: ShopOf) -> None:
     folder, made = shop_of().package()
     listed = {file["path"]: file for file in read(folder / "manifest.json")["files"]}
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
@@ -107,7 +110,7 @@ def test_the_manifest_lists_every_file_and_nothing_else_lies_there(shop_of: Call
 
 
 @pytest.mark.promise("P5")
-def test_the_chain_leads_from_the_original_to_the_file_that_is_shipped(shop_of: Callable[..., Any]) -> None:
+def test_the_chain_leads_from_the_original_to_the_file_that_is_shipped(shop_of: ShopOf) -> None:
     shop = shop_of()
     folder, _ = shop.package()
     said = read(folder / "manifest.json")
@@ -119,13 +122,13 @@ def test_the_chain_leads_from_the_original_to_the_file_that_is_shipped(shop_of: 
     assert hashlib.sha256((folder / said["model"]["file"]).read_bytes()).hexdigest() == said["model"]["sha256"]
 
 
-def test_the_original_is_shipped_under_a_descriptive_name(shop_of: Callable[..., Any]) -> None:
+def test_the_original_is_shipped_under_a_descriptive_name(shop_of: ShopOf) -> None:
     folder, _ = shop_of(kept=False, name="my $(model)").package()
     assert (folder / "my-model_original_fp32.onnx").is_file()
 
 
 @pytest.mark.promise("P4")
-def test_the_evidence_can_be_checked_without_the_server(shop_of: Callable[..., Any]) -> None:
+def test_the_evidence_can_be_checked_without_the_server(shop_of: ShopOf) -> None:
     folder, _ = shop_of().package()
     evidence = read(folder / "evidence.json")
     previous = evidence["genesis"]
@@ -137,7 +140,7 @@ def test_the_evidence_can_be_checked_without_the_server(shop_of: Callable[..., A
     assert evidence["head"] == previous
 
 
-def test_no_file_but_the_evidence_names_a_folder_of_this_machine(shop_of: Callable[..., Any], tmp_path: Path) -> None:
+def test_no_file_but_the_evidence_names_a_folder_of_this_machine(shop_of: ShopOf, tmp_path: Path) -> None:
     folder, _ = shop_of().package()
     boot = Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
     for path in folder.rglob("*"):
@@ -149,7 +152,7 @@ def test_no_file_but_the_evidence_names_a_folder_of_this_machine(shop_of: Callab
 
 
 @pytest.mark.promise("P6")
-def test_the_manifest_says_what_nobody_measured(shop_of: Callable[..., Any]) -> None:
+def test_the_manifest_says_what_nobody_measured(shop_of: ShopOf) -> None:
     folder, _ = shop_of().package()
     said = read(folder / "manifest.json")
     assert said["labels"] == ["Host Estimate (not target hardware)"]
@@ -159,7 +162,7 @@ def test_the_manifest_says_what_nobody_measured(shop_of: Callable[..., Any]) -> 
 
 
 @pytest.mark.promise("P9")
-def test_someone_who_knows_only_the_schema_can_run_it(shop_of: Callable[..., Any], tmp_path: Path) -> None:
+def test_someone_who_knows_only_the_schema_can_run_it(shop_of: ShopOf, tmp_path: Path) -> None:
     plain = {"inputs": {"image": {"kind": "image", "array": "picture", "scale": 1 / 255, "mean": 0.5, "std": 0.25}}}
     pixels = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 3), np.uint8)
     folder, _ = shop_of(arrays={"picture": pixels}, card=plain).package()
@@ -167,7 +170,7 @@ def test_someone_who_knows_only_the_schema_can_run_it(shop_of: Callable[..., Any
     assert (ended.stdout.strip(), ended.stderr) == ("4", "")
 
 
-def test_a_raw_sample_and_its_prepared_form_give_the_same_answer(shop_of: Callable[..., Any]) -> None:
+def test_a_raw_sample_and_its_prepared_form_give_the_same_answer(shop_of: ShopOf) -> None:
     folder, made = shop_of().package()
     raw = run("inference.py", "smoke/0-raw.npz", cwd=folder)
     prepared = run("inference.py", "--prepared", "smoke/0-prepared.npz", cwd=folder)
@@ -177,9 +180,7 @@ def test_a_raw_sample_and_its_prepared_form_give_the_same_answer(shop_of: Callab
     assert "Preprocessing of 4 raw samples" in made.verified[2]
 
 
-def test_a_picture_file_can_be_given_instead_of_arrays(shop_of: Callable[..., Any], tmp_path: Path) -> None:
-    from PIL import Image
-
+def test_a_picture_file_can_be_given_instead_of_arrays(shop_of: ShopOf, tmp_path: Path) -> None:
     folder, _ = shop_of().package()
     Image.fromarray(np.load(folder / "smoke/1-raw.npz")["picture"]).save(tmp_path / "one.png")
     from_file = run("inference.py", str(tmp_path / "one.png"), cwd=folder)
@@ -187,13 +188,24 @@ def test_a_picture_file_can_be_given_instead_of_arrays(shop_of: Callable[..., An
     assert json.loads(from_file.stdout) == json.loads(from_arrays.stdout)
 
 
-def test_without_raw_samples_the_package_says_so(shop_of: Callable[..., Any]) -> None:
+@pytest.mark.promise("P9")
+def test_a_sample_of_the_wrong_shape_is_refused_with_both_shapes(shop_of: ShopOf, tmp_path: Path) -> None:
+    plain = {"inputs": {"image": {"kind": "image", "array": "picture"}}}
+    pixels = np.zeros((3, 16, 16, 3), np.uint8)
+    folder, _ = shop_of(arrays={"picture": pixels}, card=plain).package()
+    np.savez(tmp_path / "wide.npz", picture=np.zeros((16, 20, 3), np.uint8))
+    ended = run("inference.py", str(tmp_path / "wide.npz"), cwd=folder)
+    assert "the sample gives (3, 16, 20), the model takes [3, 16, 16]" in ended.stderr
+    assert read(folder / "preprocessing.json")["inputs"][0]["steps"][0] == "colour"  # a step that does nothing is none
+
+
+def test_without_raw_samples_the_package_says_so(shop_of: ShopOf) -> None:
     folder, made = shop_of(raw=False).package()
     assert {sample["raw"] for sample in read(folder / "manifest.json")["smoke"]["samples"]} == {None}
     assert "not repeated" in made.verified[2]
 
 
-def test_ragged_tensors_and_inputs_without_a_batch_are_packaged(shop_of: Callable[..., Any]) -> None:
+def test_ragged_tensors_and_inputs_without_a_batch_are_packaged(shop_of: ShopOf) -> None:
     rng = np.random.default_rng(2)
     shapes = np.array([[4, 6], [9, 6], [2, 6]], np.int64)
     arrays = {"x": rng.standard_normal(90).astype(np.float32), "x.shapes": shapes}
@@ -206,9 +218,11 @@ def test_ragged_tensors_and_inputs_without_a_batch_are_packaged(shop_of: Callabl
     assert np.load(folder / "smoke/1-expected.npz")["output_0"].shape == (6,)
 
 
-def test_a_model_that_fixes_its_batch_gets_full_batches(shop_of: Callable[..., Any]) -> None:
+def test_a_model_that_fixes_its_batch_gets_full_batches(shop_of: ShopOf) -> None:
     proto = models.model(
-        [models.node("Softmax", ["x"], ["y"])], [models.value("x", models.F, [4, 3])], [models.value("y", models.F, [4, 3])]
+        [models.node("Softmax", ["x"], ["y"])],
+        [models.value("x", models.F, [4, 3])],
+        [models.value("y", models.F, [4, 3])],
     )
     arrays = {"x": np.random.default_rng(3).standard_normal((6, 3)).astype(np.float32)}
     folder, _ = shop_of(proto, arrays, {"inputs": {"x": {"kind": "tensor", "array": "x"}}}).package()
@@ -220,7 +234,7 @@ def test_a_model_that_fixes_its_batch_gets_full_batches(shop_of: Callable[..., A
 
 @pytest.mark.promise("P3")
 @pytest.mark.parametrize("arguments", [("smoke/0-raw.npz",), ("--verify",)])
-def test_a_model_that_was_changed_is_not_run(shop_of: Callable[..., Any], arguments: tuple[str, ...]) -> None:
+def test_a_model_that_was_changed_is_not_run(shop_of: ShopOf, arguments: tuple[str, ...]) -> None:
     folder, _ = shop_of().package()
     path = folder / "toy_simplify_fp32.onnx"
     path.write_bytes(path.read_bytes() + b"\x00")
@@ -232,7 +246,7 @@ def test_a_model_that_was_changed_is_not_run(shop_of: Callable[..., Any], argume
 
 @pytest.mark.promise("P3")
 @pytest.mark.promise("P9")
-def test_a_package_that_answers_otherwise_than_was_measured_is_refused(shop_of: Callable[..., Any]) -> None:
+def test_a_package_that_answers_otherwise_than_was_measured_is_refused(shop_of: ShopOf) -> None:
     shop = shop_of()
     order = shop.order()
     index = read(shop.workspace.path_of(str(order.statement["outputs"])))
@@ -245,23 +259,21 @@ def test_a_package_that_answers_otherwise_than_was_measured_is_refused(shop_of: 
     with pytest.raises(Refused) as caught:
         shop.package(statement={**order.statement, "outputs": outputs})
     refusal = caught.value.refusal
-    assert refusal.code is Code.CONVERSION_DIVERGED
+    assert refusal.code is Code.PACKAGE_UNVERIFIED
     assert "output logits differs" in refusal.why
     assert not refusal.why.endswith(".")
 
 
 @pytest.mark.promise("P9")
-def test_raw_samples_that_do_not_lead_to_what_was_measured_are_refused(shop_of: Callable[..., Any]) -> None:
+def test_raw_samples_that_do_not_lead_to_what_was_measured_are_refused(shop_of: ShopOf) -> None:
     shop = shop_of()
     card = json.loads(json.dumps(shop.validation.card))
     card["inputs"]["image"]["colour"] = "BGR"
-    from dataclasses import replace
-
     with pytest.raises(Refused, match="preprocessing gives other values for input image"):
         shop.package(validation=replace(shop.validation, card=card))
 
 
-def test_the_package_runs_with_telemetry_off(shop_of: Callable[..., Any]) -> None:
+def test_the_package_runs_with_telemetry_off(shop_of: ShopOf) -> None:
     folder, _ = shop_of().package()
     show = "import os, inference; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     environment = {"PYTHONPATH": str(folder), "ORT_DISABLE_TELEMETRY": "0", "PATH": os.environ["PATH"]}

@@ -1,13 +1,15 @@
 """The order and the amount of runs, with sessions that only write down who was called."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-from edgewright.tools.probe import timing
+from edgewright.tools.probe import session, tasks, timing
 from edgewright.tools.probe.columns import Array
 from edgewright.tools.probe.progress import Progress
 from edgewright.tools.probe.session import Feed, Port
@@ -90,6 +92,40 @@ def test_warm_up_comes_first_until_both_its_minima_are_met_and_is_not_timed(
     lanes, calls = race(tmp_path, "A", warmup_runs=warmup_runs, warmup_s=warmup_s, runs=4)
     assert (lanes[0].warmup_runs, len(lanes[0].times_ns), len(calls)) == (expected, 4, expected + 4)
     assert lanes[0].first_ns == 1_000_000
+
+
+def test_what_a_process_pays_once_is_charged_to_neither_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((3, 1), np.float32))
+    events: list[str] = []
+
+    class Abacus:
+        outputs: tuple[Port, ...] = ()
+        inputs = (Port("x", "float32", (None, 1)),)
+
+        def __init__(self, path: str) -> None:
+            self.path = path
+            events.append(f"load {path}")
+
+        def run(self, _: Feed) -> list[Array]:
+            events.append(f"run {self.path}")
+            return []
+
+    abacus = ModuleType("abacus")
+    abacus.load = lambda path, _: Abacus(path)  # type: ignore[attr-defined]  # it is made here
+    monkeypatch.setitem(sys.modules, "abacus", abacus)
+    monkeypatch.setitem(session.RUNTIMES, "abacus", "abacus")
+    facts = tasks.latency(
+        {
+            "folder": str(tmp_path),
+            "models": [{"name": name, "path": name, "runtime": "abacus", "threads": 1} for name in "AB"],
+            "index": {"inputs": {"x": {"kind": "regular", "dtype": "float32", "values": "x"}}},
+            "objects": {"x": str(tmp_path / "x.npy")},
+            "samples": 3,
+            "protocol": {"warmup_runs": 2, "warmup_s": 0, "runs": 2, "duration_s": 0},
+        }
+    )
+    assert events[:5] == ["load A", "run A", "load A", "load B", "run A"]
+    assert {name: fact["warmup_runs"] for name, fact in facts.items()} == {"A": 2, "B": 2}
 
 
 @pytest.mark.usefixtures("clock")

@@ -14,6 +14,7 @@ from onnx.helper import make_tensor_value_info as value
 
 from edgewright.state.errors import Code, Refusal, Refused
 from edgewright.tools.profile.admission import admit_onnx
+from edgewright.tools.profile.inspect import inspect_model
 
 VALID = Path(onnx.__file__).parent / "backend" / "test" / "data"
 
@@ -292,10 +293,99 @@ def test_training_graphs_are_refused(tmp_path: Path) -> None:
     assert refusal_of(model, tmp_path).code is Code.MODEL_UNSUPPORTED
 
 
+def calling(*bodies: list[str]) -> ModelProto:
+    """Functions f0, f1, ... whose bodies are chains of these operators; the graph calls the last."""
+    functions = [
+        helper.make_function(
+            "own",
+            f"f{number}",
+            ["v0"],
+            [f"v{len(body)}"],
+            [
+                node(name, [f"v{step}"], [f"v{step + 1}"], domain="own" if name.startswith("f") else "")
+                for step, name in enumerate(body)
+            ],
+            [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)],
+        )
+        for number, body in enumerate(bodies)
+    ]
+    return models.model(
+        [node(f"f{len(bodies) - 1}", ["x"], ["y"], domain="own")],
+        [value("x", TensorProto.FLOAT, ["n", 4])],
+        [value("y", TensorProto.FLOAT, ["n", 4])],
+        functions=functions,
+    )
+
+
+def test_functions_may_call_functions(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    onnx.save(calling(["Relu", "Neg"], ["f0", "f0"], ["f1", "Abs"]), path)
+    assert inspect_model(admit_onnx(path)).operators == {"Relu": 2, "Neg": 2, "Abs": 1}
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (calling(["f0"]), "must not be recursive"),
+        (calling(["f1"], ["f0"]), "must not be recursive"),
+        (calling(["Relu"], *([f"f{n}", f"f{n}"] for n in range(40))), "unfold into 1099511627776 nodes"),
+    ],
+    ids=["itself", "each other", "doubling 40 times"],
+)
+def test_functions_without_an_end_are_refused(model: ModelProto, reason: str, tmp_path: Path) -> None:
+    refusal = refusal_of(model, tmp_path)
+    assert refusal.code is Code.MODEL_INVALID
+    assert reason in refusal.why
+
+
+def test_overloads_that_call_each_other_are_refused(tmp_path: Path) -> None:
+    model = calling(["f1"], ["f0"])
+    for function, overload in zip(model.functions, ("a", "b"), strict=True):
+        function.name, function.overload = "f", overload
+        function.node[0].op_type, function.node[0].overload = "f", {"a": "b", "b": "a"}[overload]
+    model.graph.node[0].op_type, model.graph.node[0].overload = "f", "a"
+    model.ir_version = 10
+    assert refusal_of(model, tmp_path).code is Code.MODEL_INVALID
+
+
+def test_a_call_with_too_many_arguments_is_refused(tmp_path: Path) -> None:
+    model = models.function_net()
+    model.graph.node[0].input.extend(["x", "x"])
+    assert refusal_of(model, tmp_path).code is Code.MODEL_INVALID
+
+
+def test_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    for name in (b"logits", b"first", b"Relu"):
+        content = models.conv_net().SerializeToString().replace(name, b"\xff" * len(name))
+        refusal = refusal_of(content, tmp_path)
+        assert refusal.code is Code.MODEL_INVALID
+        assert "not UTF-8" in refusal.why
+
+
+def test_an_input_of_an_unknown_type_is_refused(tmp_path: Path) -> None:
+    model = models.mlp()
+    model.graph.input[0].type.tensor_type.elem_type = 91
+    assert refusal_of(model, tmp_path).code is Code.MODEL_INVALID
+
+
+@pytest.mark.parametrize("size", [2**40, 2**62])
+def test_a_graph_that_would_fill_the_memory_is_inspected_without_doing_so(size: int, tmp_path: Path) -> None:
+    for op_type, inputs in (("ConstantOfShape", ["shape"]), ("Expand", ["one", "shape"])):
+        model = models.model(
+            [node(op_type, inputs, ["big"]), node("ReduceSum", ["big"], ["y"], keepdims=0)],
+            [value("x", TensorProto.FLOAT, [1])],
+            [value("y", TensorProto.FLOAT, [])],
+            [models.array("shape", [size]), models.array("one", [1], "float32")],
+        )
+        path = tmp_path / "model.onnx"
+        onnx.save(model, path)
+        assert inspect_model(admit_onnx(path)).nodes == 2
+
+
 def test_any_single_byte_may_be_wrong_without_anything_but_a_refusal_or_an_admission(tmp_path: Path) -> None:
     content = models.branch_net().SerializeToString()
     path = tmp_path / "model.onnx"
     for position, flip in itertools.product(range(0, len(content), 3), (0x01, 0x80)):
         path.write_bytes(content[:position] + bytes([content[position] ^ flip]) + content[position + 1 :])
         with suppress(Refused):
-            admit_onnx(path)
+            inspect_model(admit_onnx(path))

@@ -8,9 +8,19 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from onnx_models import F, I64, model, node, value
-from prepared_data import new_workspace, prepare
-from probe_models import FEW_RUNS, keep_model, keep_ragged, product, spelled, vector_model
+from onnx.helper import make_node as node
+from onnx.helper import make_tensor_value_info as value
+from onnx_models import I64, F, model
+from probe_models import (
+    FEW_RUNS,
+    keep_model,
+    keep_ragged,
+    keep_regular,
+    new_workspace,
+    product,
+    spelled,
+    vector_model,
+)
 
 from edgewright.state.artifacts import Artifact, Format, Recipe
 from edgewright.state.errors import Code, Refused, WorkerFailed
@@ -39,7 +49,9 @@ def refusal(artifact: Artifact, data: Dataset, workspace: Workspace) -> Refused:
 @pytest.mark.promise("P6")
 @pytest.mark.promise("P10")
 def test_the_environment_is_recorded_and_labelled_as_the_hosts(workspace: Workspace) -> None:
-    request = ProbeRequest(MEMORY, {"m": keep_model(product("n"), workspace)}, prepare(workspace, {"x": X}).index, 2, 3)
+    request = ProbeRequest(
+        MEMORY, {"m": keep_model(product("n"), workspace)}, keep_regular(workspace, {"x": X}).index, 2, 3
+    )
     environment = Host("landlock abi 7").run(request, workspace).environments["m"]
     assert environment.label is Label.HOST
     assert (environment.runtime, environment.threads, environment.sandbox) == ("onnxruntime", 2, "landlock abi 7")
@@ -87,7 +99,7 @@ def test_the_probe_gets_an_environment_of_its_own_with_telemetry_off(
 def test_data_that_does_not_fit_is_refused_with_both_sides_named(
     workspace: Workspace, inputs: dict[str, np.ndarray], why: str
 ) -> None:
-    found = refusal(keep_model(product("n"), workspace), prepare(workspace, inputs), workspace).refusal
+    found = refusal(keep_model(product("n"), workspace), keep_regular(workspace, inputs), workspace).refusal
     assert (found.code, found.why, found.promises) == (Code.DATA_MISMATCH, why, ("P9",))
 
 
@@ -113,7 +125,7 @@ def test_inputs_that_cannot_share_a_batch_are_refused(workspace: Workspace) -> N
             workspace,
         )
 
-    data = prepare(workspace, {"x": X, "z": np.arange(6)})
+    data = keep_regular(workspace, {"x": X, "z": np.arange(6)})
     assert "fixes the batch sizes 2, 4 at once" in str(refusal(two([2, 8], [4]), data, workspace))
     assert "some inputs take a batch of 2 and others a single sample" in str(refusal(two([2, 8], []), data, workspace))
 
@@ -122,37 +134,47 @@ def test_a_file_that_the_runtime_does_not_load_is_refused_by_name_and_without_a_
     path = workspace.scratch("model")
     path.write_bytes(b"this is no model")
     artifact = Artifact(workspace.keep(path), "broken.onnx", Format.ONNX, "fp32", 16, None, Recipe("original"), (), ())
-    found = refusal(artifact, prepare(workspace, {"x": X}), workspace).refusal
+    found = refusal(artifact, keep_regular(workspace, {"x": X}), workspace).refusal
     assert (found.code, found.what) == (Code.MODEL_INVALID, "running broken.onnx")
     assert found.why.startswith("it does not load: ")
     assert str(workspace.folder) not in found.why
+
+
+@pytest.mark.promise("P9")
+def test_of_two_models_the_one_that_does_not_fit_is_named(workspace: Workspace) -> None:
+    fits = keep_model(product("n"), workspace, "fits.onnx")
+    differs = keep_model(product("n", width=9), workspace, "differs.onnx")
+    data = keep_regular(workspace, {"x": X})
+    with pytest.raises(Refused) as caught:
+        Host().run(ProbeRequest(LATENCY, {"a": fits, "b": differs}, data.index, 1, 6, FEW_RUNS), workspace)
+    assert caught.value.refusal.what == "running differs.onnx"
 
 
 def test_a_model_that_fails_on_the_data_is_refused(workspace: Workspace) -> None:
     gather = model(
         [node("Gather", ["x", "at"], ["y"])], [value("x", F, [8]), value("at", I64, [1])], [value("y", F, [1])]
     )
-    data = prepare(workspace, {"x": X, "at": np.full((6, 1), 9)})
+    data = keep_regular(workspace, {"x": X, "at": np.full((6, 1), 9)})
     found = refusal(keep_model(gather, workspace), data, workspace).refusal
     assert found.code is Code.MODEL_INVALID
     assert found.why.startswith("it fails on the data: ")
 
 
 def test_outputs_that_are_not_numbers_are_refused(workspace: Workspace) -> None:
-    found = refusal(keep_model(spelled(), workspace), prepare(workspace, {"x": X[:, :2]}), workspace).refusal
+    found = refusal(keep_model(spelled(), workspace), keep_regular(workspace, {"x": X[:, :2]}), workspace).refusal
     assert found.code is Code.MODEL_UNSUPPORTED
     assert found.why == "output label is string, not an array of numbers"
 
 
 def test_a_format_without_a_runtime_is_refused_before_anything_starts(workspace: Workspace) -> None:
     artifact = Artifact("0" * 64, "m.tflite", Format.TFLITE, "fp32", 1, None, Recipe("original"), (), ())
-    assert refusal(artifact, prepare(workspace, {"x": X}), workspace).refusal.code is Code.MODEL_UNSUPPORTED
+    assert refusal(artifact, keep_regular(workspace, {"x": X}), workspace).refusal.code is Code.MODEL_UNSUPPORTED
 
 
 def test_memory_that_runs_out_is_not_called_an_invalid_model(workspace: Workspace) -> None:
     # 2^45 float32 numbers: more than any address space limit or machine gives.
     expand = model([node("ConstantOfShape", ["size"], ["y"])], [value("size", I64, [5])], [value("y", F, [None] * 5)])
-    data = prepare(workspace, {"size": np.full((1, 5), 2**9)})
+    data = keep_regular(workspace, {"size": np.full((1, 5), 2**9)})
     found = refusal(keep_model(expand, workspace), data, workspace).refusal
     assert found.code is Code.MEMORY_LIMIT
 
@@ -168,13 +190,13 @@ def test_a_disk_that_is_full_is_refused_as_that(workspace: Workspace, monkeypatc
 
     monkeypatch.setattr(host_module, "_start", with_small_files)
     artifact = keep_model(product("n"), workspace)
-    many = prepare(workspace, {"x": np.zeros((2000, 8), np.float32)})
+    many = keep_regular(workspace, {"x": np.zeros((2000, 8), np.float32)})
     assert refusal(artifact, many, workspace).refusal.code is Code.DISK_FULL
 
 
 def start(workspace: Workspace) -> None:
     artifact = keep_model(vector_model(), workspace)
-    Host().run(ProbeRequest(OUTPUTS, {"m": artifact}, prepare(workspace, {"x": X}).index, 1, 6), workspace)
+    Host().run(ProbeRequest(OUTPUTS, {"m": artifact}, keep_regular(workspace, {"x": X}).index, 1, 6), workspace)
 
 
 def replace_probe(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
@@ -216,18 +238,25 @@ def test_an_answer_of_another_shape_is_not_believed(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
     replace_probe(monkeypatch, f"open('answer.json', 'w').write({answer!r})")
-    with pytest.raises(WorkerFailed, match="answer cannot be read"):
+    with pytest.raises(WorkerFailed, match="cannot be read"):
+        start(workspace)
+
+
+def test_progress_of_another_shape_is_not_believed(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = """open("progress.json", "w").write('{"done": "all"}')\nimport signal\nsignal.pause()"""
+    replace_probe(monkeypatch, source)
+    with pytest.raises(WorkerFailed, match="cannot be read"):
         start(workspace)
 
 
 def test_an_answer_cannot_name_a_file_outside_its_folder(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = keep_model(vector_model(), workspace)
-    request = ProbeRequest(LATENCY, {"m": artifact}, prepare(workspace, {"x": X}).index, 1, 6, FEW_RUNS)
+    request = ProbeRequest(LATENCY, {"m": artifact}, keep_regular(workspace, {"x": X}).index, 1, 6, FEW_RUNS)
     answer = Host().run(request, workspace)
     honest = json.loads((answer.folder / "answer.json").read_text(encoding="utf-8"))
     honest["models"]["m"]["times"] = "../elsewhere.npy"
     replace_probe(monkeypatch, f"open('answer.json', 'w').write({json.dumps(honest)!r})")
-    with pytest.raises(WorkerFailed, match="not what was asked for"):
+    with pytest.raises(WorkerFailed, match="cannot be read"):
         Host().run(request, workspace)
 
 
@@ -235,14 +264,13 @@ WORKER = """
 import sys
 sys.path[:0] = {path!r}
 from pathlib import Path
-from prepared_data import new_workspace, prepare
 from probe_models import *
 from edgewright.tools.targets.host import Host
 from edgewright.tools.targets.request import LATENCY, ProbeRequest
 
 workspace = new_workspace(Path({folder!r}))
 endless = Protocol(ProtocolName.SUSTAINED, 1, 0.0, 1, 3600.0, 1)
-data = prepare(workspace, {{"x": np.zeros((2, 8), np.float32)}})
+data = keep_regular(workspace, {{"x": np.zeros((2, 8), np.float32)}})
 request = ProbeRequest(LATENCY, {{"m": keep_model(vector_model(), workspace)}}, data.index, 1, 2, endless)
 Host().run(request, workspace, lambda done, total, message: print(message, flush=True))
 """
@@ -279,7 +307,7 @@ def test_the_probe_dies_when_its_caller_stops_waiting(workspace: Workspace, monk
         "signal.pause()",
     )
     artifact = keep_model(vector_model(), workspace)
-    request = ProbeRequest(OUTPUTS, {"m": artifact}, prepare(workspace, {"x": X}).index, 1, 6)
+    request = ProbeRequest(OUTPUTS, {"m": artifact}, keep_regular(workspace, {"x": X}).index, 1, 6)
     with pytest.raises(KeyboardInterrupt):
         Host().run(request, workspace, interrupt)
     assert started[0].returncode == -9

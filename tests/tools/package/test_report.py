@@ -1,0 +1,340 @@
+"""A report says what was measured, where, and what nobody knows; nothing in it can become markup."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+import run_builder as past
+
+from edgewright.state.artifacts import Device
+from edgewright.state.events import Kept, Reverted
+from edgewright.state.evidence import Direction, Label
+from edgewright.state.phases import Phase
+from edgewright.state.protocols import PROTOCOLS, ProtocolName
+from edgewright.state.run import Run, fold
+from edgewright.tools.package.markdown import escaped, figure, percent
+from edgewright.tools.package.report import report
+from edgewright.tools.package.variants import Status, shipped, tradeoffs
+
+TODAY = date(2026, 11, 1)
+HOST = str(Label.HOST)
+# Copied from the seed, "Model Optimization Report" and "Optimization Tradeoff Analysis"; its values are placeholders.
+SEED_COMPARISON = """\
+| Metric | Baseline | Optimized | Change |
+| File Size | [MB] | [MB] | [ratio]x compression |
+| Latency (mean) | [ms] | [ms] | [speedup]x faster |
+| Latency (P95) | [ms] | [ms] | [speedup]x faster |
+| Memory (peak) | [MB] | [MB] | [reduction]x smaller |
+| Accuracy ([metric]) | [value] | [value] | [delta] ([status]) |
+| Throughput | [fps] | [fps] | [improvement]x |"""
+SEED_COMPARISON_HEAD = "| Metric | Baseline | Optimized | Change |"
+SEED_STEPS = "| Step | Input | Output | Size | Latency | Accuracy |"
+SEED_TRADEOFFS = "| Variant | Format | Precision | Size (MB) | Latency (ms) | Accuracy | Speedup | Acc. Delta |"
+SEED_HEADINGS = [
+    "## Model Optimization Report: toy",
+    "### Baseline vs Optimized",
+    "### Optimization Steps Applied",
+    "### Verdict",
+    "### Deployment Artifact",
+    "## Optimization Tradeoff Analysis: toy",
+]
+SEED_FIELDS = ["**Source**", "**Target Device**", "**Optimization Pipeline**", "**Date**", "**Recommendation**"]
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+
+
+def tables(text: str) -> dict[str, list[list[str]]]:
+    """Return each table by its head line; rows without the rule below the head."""
+    found: dict[str, list[list[str]]] = {}
+    for block in text.split("\n\n"):
+        if block.startswith("|"):
+            head, rule, *rows = block.strip().split("\n")
+            assert set(rule) <= set("|- ")
+            found[head] = [cells(row) for row in rows]
+    return found
+
+
+def waived_run() -> Run:
+    return fold("run", past.one_of_each())
+
+
+def failed_run() -> Run:
+    of = past.digest("candidate")
+    return fold("run", (*past.past(Phase.VALIDATE, past.FAILING), Reverted(of)))
+
+
+RUNS = {
+    "nothing measured": past.run_in(Phase.PROFILE),
+    "baseline only": past.run_in(Phase.OPTIMIZE),
+    "open candidate": past.run_in(Phase.VALIDATE),
+    "kept": past.run_in(Phase.PACKAGE),
+    "failed": failed_run(),
+    "waived": waived_run(),
+}
+every_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+
+
+@every_run
+def test_the_tables_are_exactly_those_of_the_seed(run: Run) -> None:
+    text = report(run, TODAY)
+    assert [line for line in text.split("\n") if line in SEED_HEADINGS] == SEED_HEADINGS
+    assert all(f"{field}: " in text for field in SEED_FIELDS)
+    found = tables(text)
+    head, *rows = SEED_COMPARISON.split("\n")
+    assert list(found) == [head, SEED_STEPS, SEED_TRADEOFFS]
+    names = [re.sub(r" \(top1\)$", " ([metric])", row[0]) for row in found[head]]
+    wanted = [cells(row)[0] for row in rows]
+    assert names == (wanted if run.profiled else [re.sub(r" \(\[metric\]\)$", "", name) for name in wanted])
+    assert all(len(row) == len(cells(title)) for title, lines in found.items() for row in lines)
+
+
+@pytest.mark.promise("P6")
+@every_run
+def test_every_time_and_what_follows_from_one_carries_its_label(run: Run) -> None:
+    text = report(run, TODAY)
+    timed = re.compile(r"\d (?:ms|fps)\b")
+    free = ("- Latency target of",)  # a wish, not a measurement
+    for line in text.split("\n"):
+        if line.startswith(free) or line.startswith("|"):
+            continue
+        for part in line.split(";"):
+            assert not timed.search(part) or HOST in part, part
+    for head, rows in tables(text).items():
+        titles = cells(head)
+        for row in rows:
+            for title, cell in zip(titles, row, strict=True):
+                is_timed = timed.search(cell) or title in {"Latency", "Latency (ms)"}
+                if "Throughput" in row[0] or "Latency" in row[0] or "Memory" in row[0]:
+                    is_timed = is_timed or title == "Change"
+                if title == "Speedup" and cell != "1.0x":
+                    is_timed = True
+                if is_timed and re.search(r"\d", cell) and not cell.startswith("withheld"):
+                    assert cell.endswith(f" · {HOST}"), (title, cell)
+
+
+@pytest.mark.promise("P6")
+def test_the_label_of_the_measurement_is_the_one_that_is_shown() -> None:
+    run = past.run_in(Phase.PACKAGE)
+    step = run.steps[0]
+    assert step.benchmark is not None
+    emulated = replace(step.benchmark.candidate.environment, label=Label.EMULATED)
+    candidate = replace(step.benchmark.candidate, environment=emulated)
+    changed = replace(step, benchmark=replace(step.benchmark, candidate=candidate))
+    rows = tables(report(replace(run, steps=(changed,)), TODAY))[SEED_COMPARISON_HEAD]
+    mean, p95 = rows[1], rows[2]
+    assert mean[1].endswith(HOST)
+    assert mean[2].endswith(str(Label.EMULATED))
+    assert (mean[3], p95[3]) == ("unmeasured", "unmeasured")  # no ratio between different labels (P10)
+
+
+@pytest.mark.promise("P10")
+def test_a_percentile_that_is_withheld_says_so() -> None:
+    run = past.run_in(Phase.OPTIMIZE)
+    assert run.profiled is not None
+    baseline = run.profiled.baseline
+    few = replace(baseline.latency, percentiles_ms={50: 2.0}, withheld={95: "P95 needs 130 runs", 99: "P99 needs 662"})
+    run = replace(run, profiled=replace(run.profiled, baseline=replace(baseline, latency=few)))
+    text = report(run, TODAY)
+    rows = tables(text)[SEED_COMPARISON_HEAD]
+    assert rows[2][1:] == ["withheld: P95 needs 130 runs", "withheld: P95 needs 130 runs", "unmeasured"]
+    assert "P99 withheld: P99 needs 662" in text
+
+
+def test_what_is_not_known_is_unmeasured() -> None:
+    rows = tables(report(past.run_in(Phase.PROFILE), TODAY))[SEED_COMPARISON_HEAD]
+    assert {cell for row in rows for cell in row[1:]} == {"unmeasured"}
+    text = report(past.run_in(Phase.BENCHMARK), TODAY)
+    assert tables(text)[SEED_TRADEOFFS][1][4:] == ["unmeasured"] * 4
+
+
+@pytest.mark.promise("P10")
+def test_an_invalid_benchmark_counts_for_nothing() -> None:
+    of = past.digest("candidate")
+    run = fold("run", (*past.past(Phase.BENCHMARK), past.benchmarked(of, valid=False)))
+    assert tables(report(run, TODAY))[SEED_TRADEOFFS][1][4] == "unmeasured"
+    assert tradeoffs(run)[1].findings[-1] == "the clock changed during the run"
+
+
+@pytest.mark.promise("P3")
+def test_a_failed_candidate_is_the_first_thing_said() -> None:
+    text = report(failed_run(), TODAY)
+    second = text.split("\n\n")[1]
+    assert second.startswith("**FAILED**: toy_candidate.onnx (reverted). FAIL: top1 0.8000 against 0.9000")
+    assert tables(text)[SEED_TRADEOFFS][1][0].startswith("FAILED: ")
+    assert "**Recommendation**: ship the unmodified original" in text
+
+
+@pytest.mark.promise("P3")
+def test_a_waived_candidate_is_the_first_thing_said_with_the_level_in_words() -> None:
+    text = report(waived_run(), TODAY)
+    first = text.split("\n\n")[1]
+    assert first.startswith("**WAIVED**: toy_candidate.onnx (kept). FAIL: ")
+    assert (
+        "Accepted by A. Person, good enough for the demo (L2: given out of band behind a person's passphrase)" in first
+    )
+    assert "FAIL, WAIVED: Accuracy delta of -11.11% is outside the 2.00% tolerance" in text
+    assert tables(text)[SEED_TRADEOFFS][1][0].startswith("WAIVED: ")
+
+
+@pytest.mark.promise("P3")
+def test_an_acceptance_of_other_numbers_does_not_count() -> None:
+    run = waived_run()
+    other = replace(run.waivers[0], value=0.81)
+    assert "WAIVED" not in report(replace(run, waivers=(other,)), TODAY)
+
+
+def test_the_verdict_states_delta_tolerance_speedup_and_compression() -> None:
+    text = report(past.run_in(Phase.PACKAGE), TODAY)
+    assert "PASS: Accuracy delta of -1.11% is within the 2.00% tolerance (top1 0.8900 against 0.9000" in text
+    assert f"Speedup: 1.25x · {HOST}. Compression: 4.00x." in text
+    assert f"provides 1.25x speedup ({HOST}) with only 1.11% accuracy loss." in text
+
+
+def test_the_delta_is_negative_when_worse_whatever_the_direction() -> None:
+    run = past.run_in(Phase.PACKAGE)
+    assert run.profiled is not None
+    step = run.steps[0]
+    assert step.accuracy is not None
+    baseline = run.profiled.baseline
+    lower = replace(baseline.reference, direction=Direction.LOWER, value=0.10)
+    profiled = replace(run.profiled, baseline=replace(baseline, accuracy=lower, reference=lower))
+    measured = replace(step.accuracy, direction=Direction.LOWER, value=0.11)
+    run = replace(run, profiled=profiled, steps=(replace(step, accuracy=measured),))
+    assert tables(report(run, TODAY))[SEED_TRADEOFFS][1][7] == "-10.00%"
+
+
+def test_a_slower_one_that_was_kept_is_warned_of() -> None:
+    of = past.digest("candidate")
+    events = (*past.past(Phase.BENCHMARK), past.benchmarked(of, 1.4), past.validated(of), Kept(of))
+    text = report(fold("run", events), TODAY)
+    assert "**WARNING**: toy_candidate.onnx was kept although it is slower: 0.71x, which is slower" in text
+    assert "is slower than the baseline" in text.rsplit("**Recommendation**", 1)[1]
+
+
+@pytest.mark.promise("P6")
+def test_times_from_the_host_never_advise_on_another_device() -> None:
+    run = past.run_in(Phase.PACKAGE)
+    run = replace(run, started=replace(run.started, target_device=Device.JETSON_ORIN_NANO))
+    advice = report(run, TODAY).rsplit("**Recommendation**", 1)[1]
+    assert "Its latency on jetson-orin-nano is unmeasured" in advice
+    assert "speedup" not in advice
+
+
+def test_protocol_environment_and_agreement_are_stated() -> None:
+    text = report(past.run_in(Phase.PACKAGE), TODAY)
+    assert "Protocol quick: 130 timed runs of batch 1 after 10 warm-up runs" in text
+    assert "Imagined CPU, 2 cores, Linux 6.18, onnxruntime 1.30.0, 1 thread(s)" in text
+    assert "0.8900 (agreement with the original 0.9900)" in text
+
+
+def test_the_steps_are_those_that_lead_to_what_is_shipped() -> None:
+    of, second = past.digest("candidate"), past.digest("second")
+    kept = fold("run", (*past.past(Phase.VALIDATE), Kept(of))).steps[0].artifact
+    events = (
+        *past.past(Phase.VALIDATE),
+        Kept(of),
+        past.candidate("second", kept),
+        past.benchmarked(second, 0.5),
+        past.validated(second),
+        Kept(second),
+    )
+    run = fold("run", events)
+    rows = tables(report(run, TODAY))[SEED_STEPS]
+    assert [row[1:3] for row in rows] == [
+        ["toy_original.onnx", "toy_candidate.onnx"],
+        ["toy_candidate.onnx", "toy_second.onnx"],
+    ]
+    assert [row[0] for row in rows] == ["1. quantize int8_static", "2. quantize int8_static"]
+
+
+def test_a_longer_protocol_leaves_no_gap_for_sustained_load() -> None:
+    run = past.run_in(Phase.OPTIMIZE)
+    assert run.profiled is not None
+    baseline = run.profiled.baseline
+    longer = replace(baseline.latency, protocol=PROTOCOLS[ProtocolName.SUSTAINED])
+    sustained = replace(run, profiled=replace(run.profiled, baseline=replace(baseline, latency=longer)))
+    assert "sustained load" in report(run, TODAY)
+    assert "sustained load" not in report(sustained, TODAY)
+
+
+HOSTILE = "a|b`c`\n# PASS\r![x](http://evil)\u202e<script>*_~$&\x1b[2J"
+
+
+@pytest.mark.promise("P4")
+def test_strings_of_callers_and_models_cannot_become_markup() -> None:
+    run = past.run_in(Phase.PACKAGE)
+    assert run.profiled is not None
+    step = run.steps[0]
+    assert step.accuracy is not None
+    profiled = replace(
+        run.profiled,
+        original=replace(run.profiled.original, name=HOSTILE),
+        baseline=replace(run.profiled.baseline, graph=replace(run.profiled.baseline.graph, producer=HOSTILE)),
+    )
+    artifact = replace(step.artifact, name=HOSTILE, inputs=(replace(step.artifact.inputs[0], name=HOSTILE),))
+    hostile = replace(
+        run,
+        started=replace(run.started, model_name=HOSTILE, metric=HOSTILE),
+        profiled=profiled,
+        steps=(replace(step, artifact=artifact, findings=(HOSTILE,)),),
+    )
+    text, honest = report(hostile, TODAY), report(run, TODAY)
+    assert [line for line in text.split("\n") if line.startswith("#")][1:5] == SEED_HEADINGS[1:5]
+    assert text.count("\n") == honest.count("\n")
+    for bare in ("<script", "![", "](", "http://", "`c`", "\r", "\x1b", "\u202e"):
+        unescaped = re.compile(rf"(?<!\\){re.escape(bare)}")
+        assert not unescaped.search(text), bare
+    pipes = re.compile(r"(?<!\\)\|")
+    counts = [
+        [len(pipes.findall(line)) for line in shown.split("\n") if line.startswith("|")] for shown in (text, honest)
+    ]
+    assert counts[0] == counts[1]
+
+
+def test_a_hostile_name_becomes_a_safe_file_name() -> None:
+    run = past.run_in(Phase.PACKAGE)
+    step = run.steps[0]
+    changed = replace(run, steps=(replace(step, artifact=replace(step.artifact, name="../../etc/passwd\n")),))
+    variant = shipped(changed)
+    assert variant is not None
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*\.onnx", variant.file_name)
+
+
+def test_tradeoffs_list_the_baseline_and_every_candidate_with_its_fate() -> None:
+    found = tradeoffs(waived_run())
+    assert [variant.status for variant in found] == [Status.BASELINE, Status.KEPT, Status.REVERTED]
+    assert [variant.speedup for variant in found] == [1.0, 1.25, None]
+    assert tradeoffs(past.run_in(Phase.PROFILE)) == ()
+    assert tradeoffs(past.run_in(Phase.VALIDATE))[1].status is Status.OPEN
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.0, "0"), (0.001234, "0.00123"), (1.25, "1.25"), (34.21, "34.2"), (1234.5, "1234")]
+)
+def test_figures_have_three_digits_and_no_exponent(value: float, shown: str) -> None:
+    assert figure(value) == shown
+
+
+def test_nothing_is_shown_as_minus_zero() -> None:
+    assert (percent(-0.00001), percent(0.01), percent(float("-inf"))) == ("0.00%", "+1.00%", "undefined")
+
+
+def test_file_names_stay_readable() -> None:
+    assert escaped("toy_int8_static.onnx") == "toy_int8_static.onnx"
+    assert escaped("_x_ *y*") == r"\_x\_ \*y\*"
+
+
+def test_the_server_process_needs_no_runtime_for_a_report() -> None:
+    modules = "edgewright.tools.package.report, edgewright.tools.package.statement, edgewright.tools.package.manifest"
+    code = f"import sys, {modules}; print([m for m in ('onnx', 'onnxruntime', 'PIL') if m in sys.modules])"
+    source = Path(__file__).resolve().parents[3] / ".src"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(source)}, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.strip() == "[]"
