@@ -9,6 +9,7 @@ from mcp.server import MCPServer
 
 from edgewright.server.catalog import CATALOG
 from edgewright.server.changes import Changes
+from edgewright.server.completions import add_completions
 from edgewright.server.guard import Door
 from edgewright.server.house import House
 from edgewright.server.prompts import INSTRUCTIONS, add_prompts
@@ -47,6 +48,7 @@ def build_server(settings: Settings) -> MCPServer[House]:
     changes.serve_earlier_era(server)
     add_resources(server, house)
     add_prompts(server)
+    add_completions(server, house)
     return server
 
 

@@ -132,11 +132,14 @@ class Jobs:
             return
         event = answer.found.event
         source = folder.path / answer.package
-        if isinstance(event, Packaged) and source.exists():
-            final = self._packages / event.folder
-            final.parent.mkdir(parents=True, exist_ok=True)
-            source.rename(final)
-            sync_folder(final.parent)
+        if not isinstance(event, Packaged) or not source.exists():
+            return
+        self._packages.mkdir(parents=True, exist_ok=True)
+        try:
+            source.rename(self._packages / event.folder)
+        except FileNotFoundError:
+            return  # another server has just moved it
+        sync_folder(self._packages)
 
     def _reap(self, job: str) -> None:
         """Take leave of a supervisor that this process started; others' go to their own parents."""

@@ -1,6 +1,8 @@
 """What goes back over the wire: one shape for every reply, one for every refusal, nowhere else made.
 
-Popular clients hand their model the structured object only, others the text only: both carry all that matters.
+Popular clients hand their model the structured object only, others the text only: both carry all that matters. A
+refusal fits the published schema too, with more words in it: clients on the TypeScript SDK check errors as well, and
+show their own words instead of ours where one does not fit.
 """
 
 import unicodedata
@@ -21,10 +23,10 @@ class Next(BaseModel):
 
 
 class Reply(BaseModel):
-    """What every tool answers when it was not refused."""
+    """What every tool answers when it was not refused, and the published schema of both."""
 
-    status: Literal["done", "running"] = Field(description="'running': poll get_job")
-    summary: str = Field(description="The whole answer in a few sentences")
+    status: Literal["done", "running", "refused"] = Field(description="'running': poll get_job")
+    summary: str = Field("", description="The whole answer in a few sentences, unless refused")
     run: str = ""
     phase: str = ""
     numbers: dict[str, object] = Field(
@@ -61,8 +63,8 @@ def to_refusal(refusal: Refusal, *, run: str | None, phase: str | None, legal: l
             "do": refusal.do,
             "numbers": dict(refusal.facts),
             "promises": list(refusal.promises),
-            "run": run,
-            "phase": phase,
+            "run": run or "",
+            "phase": phase or "",
             "next": [call.model_dump(mode="json", exclude_defaults=True) for call in legal],
         }
     )

@@ -31,27 +31,22 @@ class Store:
         return self.folder / "sha256" / sha256[:2] / sha256
 
     def adopt(self, source: Path, sha256: str) -> None:
-        """Move a finished file of the same file system into the store. Doing it twice is doing it once.
+        """Move a finished file of the same file system into the store.
+
+        Doing it twice, or in two processes at once, is doing it once.
 
         Raises:
-            CorruptArtifact: If the file does not have that digest.
+            CorruptArtifact: If there is no plain file of that digest.
             Refused: With DISK_FULL, where there is no room.
         """
         final = self.path(sha256)
         if final.exists():
             return
-        if not stat.S_ISREG(source.lstat().st_mode):
-            raise CorruptArtifact(f"{source.name} is not a plain file.")
-        if file_sha256(source) != sha256:
-            raise CorruptArtifact(f"{source.name} does not have the digest it was announced with ({sha256}).")
         try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            source.chmod(0o444)
-            with source.open("rb") as stream:
-                os.fsync(stream.fileno())
-            source.replace(final)
-            for folder in (final.parent, final.parent.parent, self.folder):
-                sync_folder(folder)
+            self._move(source, final, sha256)
+        except FileNotFoundError:
+            if not final.exists():  # else somebody else has just moved it there
+                raise CorruptArtifact(f"{source.name}, announced as {sha256}, is not there.") from None
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
                 raise
@@ -62,6 +57,19 @@ class Store:
                 "free space on that disk and call again; nothing was changed",
                 "P11",
             ) from error
+
+    def _move(self, source: Path, final: Path, sha256: str) -> None:
+        if not stat.S_ISREG(source.lstat().st_mode):
+            raise CorruptArtifact(f"{source.name} is not a plain file.")
+        if file_sha256(source) != sha256:
+            raise CorruptArtifact(f"{source.name} does not have the digest it was announced with ({sha256}).")
+        final.parent.mkdir(parents=True, exist_ok=True)
+        source.chmod(0o444)
+        with source.open("rb") as stream:
+            os.fsync(stream.fileno())
+        source.replace(final)
+        for folder in (final.parent, final.parent.parent, self.folder):
+            sync_folder(folder)
 
     def verify(self, sha256: str) -> Path:
         """Return the path of a stored file after hashing it.

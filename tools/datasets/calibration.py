@@ -7,10 +7,12 @@ once; a `note` only informs.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.state.artifacts import Format
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Dataset
 from edgewright.tools.datasets.prepared import PreparedData, open_dataset
@@ -30,6 +32,9 @@ NOISE_SHARE = 0.1
 ODD_SHARE = 0.02
 # Fewer values than this are constant too often to mean anything, such as a mask or a length.
 LEAST_VALUES = 16
+
+# Fewest calibration samples by the format of the candidate (P7).
+LEAST_SAMPLES = MappingProxyType({Format.TENSORRT: 500, Format.TFLITE: 200, Format.ONNX: 100})
 
 
 class Severity(StrEnum):

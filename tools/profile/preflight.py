@@ -8,11 +8,10 @@ from edgewright.state.artifacts import Ancestor, Artifact, Device, Format, Recip
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Check, Dataset, Graph
 from edgewright.state.guards import FORMAT_OF_DEVICE
-from edgewright.tools.datasets.calibration import Severity, calibration_findings
+from edgewright.tools.datasets.calibration import LEAST_SAMPLES, Severity, calibration_findings
 from edgewright.tools.datasets.entry import import_file
 from edgewright.tools.datasets.prepare import prepare
 from edgewright.tools.datasets.prepared import check_fits, open_dataset
-from edgewright.tools.optimize.quantize import LEAST_CALIBRATION
 from edgewright.tools.orders import ProfileOrder
 from edgewright.tools.profile.admission import admit_onnx
 from edgewright.tools.profile.inspect import inspect_model, precision_of
@@ -66,7 +65,7 @@ def preflight(order: ProfileOrder, workspace: Workspace) -> Ready:
         Check("metric", "ok", f"{order.metric}, {metric.direction} is better"),
         Check("tolerance", "ok", "within the operator's cap"),
         _latency_target(order),
-        _calibration(calibration, validation, workspace),
+        _calibration(order, calibration, validation, workspace),
         _disk(free_bytes, original.size_bytes),
     )
     return Ready(original, graph, ancestor, validation, calibration, checks)
@@ -102,7 +101,7 @@ def _descent(digest: str, mark: str | None, order: ProfileOrder) -> Ancestor | N
     """
     if known := order.ancestors.get(digest):
         return known
-    if mark is None or mark == digest:
+    if mark is None:
         return None
     marked = [ancestor for ancestor in order.ancestors.values() if ancestor.original.sha256 == mark]
     if not marked:
@@ -153,11 +152,11 @@ def _latency_target(order: ProfileOrder) -> Check:
     return Check("latency target", "ok", f"{order.latency_target_ms:g} ms")
 
 
-def _calibration(calibration: Dataset | None, validation: Dataset, workspace: Workspace) -> Check:
+def _calibration(order: ProfileOrder, calibration: Dataset | None, validation: Dataset, workspace: Workspace) -> Check:
     if calibration is None:
         return Check("calibration set", "warning", "none given; int8_static will be refused")
     pair = open_dataset(calibration, workspace), open_dataset(validation, workspace)
-    findings = calibration_findings(*pair, least=LEAST_CALIBRATION)
+    findings = calibration_findings(*pair, least=LEAST_SAMPLES[FORMAT_OF_DEVICE[order.target_device]])
     said = "; ".join([f"{calibration.n} samples", *(finding.sentence for finding in findings)])
     unfit = any(finding.severity is Severity.UNFIT for finding in findings)
     return Check("calibration set", "warning" if unfit else "ok", said)
