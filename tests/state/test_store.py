@@ -60,7 +60,7 @@ class TestAdopt:
         assert finished.read_bytes() == CONTENT
 
     def test_a_file_that_is_missing_changes_nothing(self, store: Store, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(CorruptArtifact):
             store.adopt(tmp_path / "nothing", SHA256)
         assert visible(store) == []
 

@@ -9,9 +9,10 @@ import onnx
 from onnx import ModelProto
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edgewright.state.artifacts import Format
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Dataset
-from edgewright.tools.datasets.calibration import choose_samples, require_fit
+from edgewright.tools.datasets.calibration import LEAST_SAMPLES, choose_samples, require_fit
 from edgewright.tools.datasets.prepared import open_dataset
 from edgewright.tools.optimize.comparison import OutputComparison
 from edgewright.tools.optimize.fingerprint import fingerprint
@@ -30,8 +31,8 @@ from edgewright.tools.runtimes.onnxruntime.calibration import Feed, Feeds
 from edgewright.tools.targets.host import Target
 from edgewright.tools.workspace import Workspace
 
-# The least number of calibration samples for ONNX, and the number from which more change nothing (P7).
-LEAST_CALIBRATION = 100
+LEAST_CALIBRATION = LEAST_SAMPLES[Format.ONNX]
+# From here on more samples change nothing that was seen (P7).
 WANTED_CALIBRATION = 500
 # Per-channel QuantizeLinear came with opset 13; below it the quantiser writes files that no runtime loads.
 LEAST_OPSET = 13
