@@ -147,7 +147,7 @@ def _on_verdict(run: Run) -> list[Advice]:
     revert = Advice("decide", {"run": run.id, "decision": "revert"}, "puts the candidate aside")
     if verdict.outcome is not Outcome.PASS:
         return [revert]
-    faster = step is not None and step.benchmark is not None and step.benchmark.ratio.high < 1
+    faster = step is not None and step.benchmark is not None and step.benchmark.ratio.faster
     why = "it passes and is faster" if faster else "it passes, but no speed-up is shown: keep it only for its size"
     keep = Advice("decide", {"run": run.id, "decision": "keep"}, why)
     return [keep, revert] if faster else [revert, keep]
@@ -188,5 +188,5 @@ def _target_reached(run: Run) -> bool:
         return False
     target_ms = run.started.latency_target_ms
     if target_ms is None:
-        return best.benchmark.ratio.high < 1
+        return best.benchmark.ratio.faster
     return best.benchmark.candidate.mean_ms <= target_ms

@@ -55,5 +55,5 @@ def build_server(settings: Settings) -> MCPServer[House]:
 async def _adopt(house: House, changes: Changes) -> None:
     while True:
         for run in await anyio.to_thread.run_sync(house.jobs.settle_all):
-            await changes.announce(run.id)
+            await changes.announce(run)
         await anyio.sleep(ADOPT_EVERY_S)

@@ -4,17 +4,14 @@
 high-level server does not serve; it is added through the low-level one here.
 """
 
-import logging
 from typing import Any
 
 import anyio
 from mcp.server import MCPServer
+from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
-from mcp.server.session import ServerSession
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated
 from mcp.types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
-
-logger = logging.getLogger(__name__)
 
 RequestContext = ServerRequestContext[Any, Any]
 STATE_URI = "model-opt-state://{run}"
@@ -29,7 +26,7 @@ class Changes:
 
     def __init__(self) -> None:
         self.bus = InMemorySubscriptionBus()
-        self._watchers: dict[str, set[ServerSession]] = {}
+        self._watched: dict[Connection, set[str]] = {}
 
     def serve_earlier_era(self, server: MCPServer[Any]) -> None:
         """Serve `resources/subscribe` and `resources/unsubscribe` on this server."""
@@ -42,17 +39,22 @@ class Changes:
         uri = STATE_URI.format(run=run)
         with anyio.CancelScope(shield=True):
             await self.bus.publish(ResourceUpdated(uri=uri))
-            for session in list(self._watchers.get(uri, ())):
-                try:
-                    await session.send_resource_updated(uri)
-                except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                    logger.info("a watcher of %s went away", uri)
-                    self._watchers[uri].discard(session)
+            for connection in [c for c, watched in self._watched.items() if uri in watched]:
+                await connection.notify("notifications/resources/updated", {"uri": uri})
 
     async def _subscribe(self, context: RequestContext, params: SubscribeRequestParams) -> EmptyResult:
-        self._watchers.setdefault(str(params.uri), set()).add(context.session)
+        connection = _connection(context)
+        if connection not in self._watched:
+            self._watched[connection] = set()
+            connection.exit_stack.callback(self._watched.pop, connection, None)
+        self._watched[connection].add(str(params.uri))
         return EmptyResult()
 
     async def _unsubscribe(self, context: RequestContext, params: UnsubscribeRequestParams) -> EmptyResult:
-        self._watchers.get(str(params.uri), set()).discard(context.session)
+        self._watched.get(_connection(context), set()).discard(str(params.uri))
         return EmptyResult()
+
+
+def _connection(context: RequestContext) -> Connection:
+    """Return what lives as long as the client; the session is made anew for each request."""
+    return context.session._connection  # noqa: SLF001 - nothing public identifies the client across requests

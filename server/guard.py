@@ -147,6 +147,7 @@ class Door:
             order=order,
             limits=settings.limits,
             objects=str(self._house.store.folder),
+            host_lock=str(self._house.host_lock),
             readable=settings.real_roots,
         )
 

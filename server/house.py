@@ -30,8 +30,14 @@ class House:
         """Open, or make, the state folder that the settings name."""
         folder = settings.state_folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / "host.lock").touch(mode=0o600)
         ledger, store = Ledger(folder / "edgewright.db"), Store(folder / "objects")
         return cls(settings, ledger, store, Jobs(folder / "jobs", folder / "packages", ledger, store))
+
+    @property
+    def host_lock(self) -> Path:
+        """The file that timings on this host lock."""
+        return self.settings.state_folder / "host.lock"
 
     @property
     def packages(self) -> Path:

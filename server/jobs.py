@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from secrets import token_hex
 
 import anyio
@@ -46,6 +47,7 @@ class Jobs:
         self._ledger = ledger
         self._store = store
         self._started: dict[str, int] = {}
+        self._moved: SimpleQueue[str] = SimpleQueue()
         folder.mkdir(parents=True, exist_ok=True)
 
     def folder(self, job: str) -> JobFolder:
@@ -92,6 +94,7 @@ class Jobs:
                 (os.POSIX_SPAWN_DUP2, 1, 2),
             ],
             setsid=True,
+            setsigmask=[signal.SIGTERM],  # until the supervisor is ready to be cancelled
         )
 
     def settle(self, job: str) -> Run | None:
@@ -124,7 +127,9 @@ class Jobs:
             if job not in change.active_jobs():
                 return change.run(name)
             found = [answer.found.event] if answer.found and result.outcome is JobOutcome.DONE else []
-            return change.append(name, *found, ended)
+            run = change.append(name, *found, ended)
+        self._moved.put(name)
+        return run
 
     def _move_package(self, folder: JobFolder, answer: Answer) -> None:
         """Move a finished package among the packages."""
@@ -147,15 +152,20 @@ class Jobs:
         if pid is not None:
             os.waitpid(pid, 0)
 
-    def settle_all(self) -> list[Run]:
-        """Settle whatever has ended, whoever started it; return the runs that this moved."""
+    def settle_all(self) -> list[str]:
+        """Settle whatever has ended, whoever started it; return the runs that settling has moved since the last call.
+
+        Those that a call settled on its way are among them: each move is reported once, here.
+        """
         with self._ledger.read() as look:
             active = look.active_jobs()
-        return [run for job in active if (run := self.settle(job)) is not None]
+        for job in active:
+            self.settle(job)
+        return [self._moved.get() for _ in range(self._moved.qsize())]
 
     def progress(self, job: str) -> Progress:
         """Return how far a job is."""
-        return self.folder(job).progress() or Progress(0, 1, "starting")
+        return self.folder(job).progress() or Progress(0, 1000, "starting")
 
     async def wait(self, job: str, seconds: float, watcher: Watcher) -> Run | None:
         """Wait for a job's end, reporting progress; return the run once settled, `None` when the time is up."""

@@ -223,8 +223,8 @@ def plan_package(house: House, look: Transaction, run: Run, request: requests.Pa
             artifact=shipped.artifact,
             original=_original(run),
             validation=profiled.validation,
-            statement=statement(run, look.records(run.id)),
-            report=report(run, datetime.now(UTC).date()),
+            statement=statement(run, look.records(run.id), shipped.artifact),
+            report=report(run, datetime.now(UTC).date(), shipped.artifact),
             folder_name=f"{run.id}-{number}-{Path(shipped.artifact.name).stem}",
         )
     )

@@ -37,7 +37,7 @@ def fields(run: Run) -> dict[str, object]:
 
 def text(run: Run) -> str:
     """Return the block as text."""
-    lines = [f"{name}: {value}" for name, value in fields(run).items()]
+    lines = [f"{name}: {_one_line(value)}" for name, value in fields(run).items()]
     return str(legible("\n".join(["<model-opt-state>", *lines, "</model-opt-state>"])))
 
 
@@ -72,3 +72,8 @@ def _applied(run: Run) -> list[str]:
 
 def _measured(value_ms: float | None, label: object) -> str:
     return UNMEASURED if value_ms is None else f"{value_ms:.4g} [{label}]"
+
+
+def _one_line(value: object) -> str:
+    """Return a value that cannot begin a line of the block: file names may hold line breaks."""
+    return "\\n".join(str(value).splitlines())

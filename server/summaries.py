@@ -105,9 +105,9 @@ def _benchmark(benchmark: Benchmark) -> Summary:
     ratio = benchmark.ratio
     if not benchmark.valid:
         return Summary("The benchmark is INVALID and counts for nothing.", {}, list(benchmark.findings))
-    if ratio.high < 1:
+    if ratio.faster:
         text = f"The candidate is {1 / ratio.median:.2f}x as fast as the baseline"
-    elif ratio.low > 1:
+    elif ratio.slower:
         text = f"The candidate is slower: {ratio.median:.2f}x the baseline's time"
     else:
         text = "No difference in speed is shown"

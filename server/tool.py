@@ -105,7 +105,6 @@ class EdgewrightTool(Tool):
             if run is None:
                 with self._house.ledger.read() as look:
                     return to_result(answers.running(look.run(str(look.run_of_job(job))), job, self._house))
-            await self._changes.announce(run.id)
             ended = await anyio.to_thread.run_sync(answers.ended, self._house, job)
         if ended is None:
             raise EdgewrightError(f"job {job} was settled and has no end")

@@ -159,6 +159,10 @@ class Accuracy:
     agreement: float | None = None
 
 
+# One file timed against itself, loaded twice in one process, differs by up to this: `benchmarks/probe_overhead.py`.
+RESOLUTION = 0.01
+
+
 @dataclass(frozen=True)
 class Ratio:
     """Candidate time over baseline time with a bootstrap interval; below 1 the candidate is faster."""
@@ -167,6 +171,16 @@ class Ratio:
     low: float
     high: float
     confidence: float
+
+    @property
+    def faster(self) -> bool:
+        """Whether the interval shows that the candidate is faster, by more than one file differs from itself."""
+        return self.high < 1 - RESOLUTION
+
+    @property
+    def slower(self) -> bool:
+        """Whether the interval shows that the candidate is slower, by more than one file differs from itself."""
+        return self.low > 1 + RESOLUTION
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class Envelope:
         order: What is to be done.
         limits: What it may use.
         objects: The store's folder.
+        host_lock: File whose lock a timing on this host holds.
         readable: Folders that the worker may read beside the store and the interpreter's own.
     """
 
@@ -61,6 +62,7 @@ class Envelope:
     order: Order
     limits: Limits
     objects: str
+    host_lock: str
     readable: tuple[str, ...]
 
 

@@ -50,6 +50,7 @@ def supervise(folder: JobFolder) -> None:
     began = time.monotonic()
     outcome, refusal = JobOutcome.DONE, None
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # one that came before we were ready counts too
         refusal = _run(folder, envelope)
     except _Cancelled:
         outcome = JobOutcome.CANCELLED

@@ -32,6 +32,7 @@ from edgewright.tools.targets.host import Host, Target
 from edgewright.tools.workspace import Workspace
 
 PROGRESS_INTERVAL_S = 0.2
+PROGRESS_TOTAL = 1000
 
 
 # Named, not imported: a worker loads the libraries of its own work and of no other.
@@ -59,7 +60,7 @@ def answer(folder: JobFolder, envelope: Envelope, sandbox: str) -> Answer:
     """Return what the order's work found, or why it found nothing."""
     workspace = Workspace(folder.path, Path(envelope.objects), _reporter(folder))
     try:
-        done = _work(envelope.order, workspace, Host(sandbox))
+        done = _work(envelope.order, workspace, Host(sandbox, Path(envelope.host_lock)))
     except Refused as refused:
         return Answer(sandbox, refusal=refused.refusal)
     except (MemoryError, OSError, WorkerFailed, CorruptArtifact) as error:
@@ -84,20 +85,20 @@ def _confine(folder: JobFolder, envelope: Envelope) -> str:
     temporary = folder.path / "tmp"
     temporary.mkdir(exist_ok=True)
     os.environ.update(TMPDIR=str(temporary), HOME=str(temporary))
-    readable = [*interpreter_folders(), Path(envelope.objects), *map(Path, envelope.readable)]
+    readable = [*interpreter_folders(), Path(envelope.objects), Path(envelope.host_lock), *map(Path, envelope.readable)]
     return confine(readable, [folder.path, *device_files()])
 
 
 def _reporter(folder: JobFolder) -> Callable[[int, int, str], None]:
-    """Return what writes progress down, at most a few times a second."""
-    last = 0.0
+    """Return what writes progress down, at most a few times a second. It never falls, whatever the parts report."""
+    last_s, reached = 0.0, 0
 
     def report(done: int, total: int, message: str) -> None:
-        nonlocal last
+        nonlocal last_s, reached
         now = time.monotonic()
-        if now - last >= PROGRESS_INTERVAL_S or done >= total:
-            last = now
-            folder.write_progress(Progress(done, total, message))
+        if now - last_s >= PROGRESS_INTERVAL_S or done >= total:
+            last_s, reached = now, max(reached, PROGRESS_TOTAL * done // max(total, 1))
+            folder.write_progress(Progress(reached, PROGRESS_TOTAL, message))
 
     return report
 

@@ -1,5 +1,6 @@
 """The real server as a process that speaks HTTP, and a loopback proxy for clients that cannot send its token."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -45,7 +46,9 @@ def http_server(state_folder: Path, *roots: Path) -> Iterator[HttpServer]:
     port = free_port()
     command = [sys.executable, "-m", "edgewright.server", "serve", "--http", "--port", str(port)]
     command += ["--state-folder", str(state_folder), *(word for root in roots for word in ("--root", str(root)))]
-    with subprocess.Popen(command) as process:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("EDGEWRIGHT_")}
+    environment["EDGEWRIGHT_CONFIG"] = str(state_folder / "no-config.toml")
+    with subprocess.Popen(command, env=environment) as process:
         try:
             wait_for(port, process)
             yield HttpServer(port, process.pid, (state_folder / "http-token").read_text(encoding="ascii"))
@@ -83,6 +86,8 @@ def authorized(server: HttpServer) -> Iterator[str]:
         def handle(self) -> None:
             own = self.server.server_address[1]
             head, body = _read_head(self.request)
+            if not head:
+                return
             lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
             lines += [b"Connection: close", b"Authorization: " + server.authorization["Authorization"].encode()]
             for name in (LOOPBACK, "localhost"):

@@ -182,5 +182,5 @@ def with_raw(data: Dataset, samples: Mapping[str, Array], workspace: Workspace, 
     index.pop("raw", None)
     if kept:
         arrays = {name: array for name, array in samples.items() if name != "label" and f"{name}.shapes" not in samples}
-        index["raw"] = {name: keep_array(array[:4], workspace) for name, array in arrays.items()}
+        index["raw"] = {name: [keep_array(row, workspace) for row in array[:4]] for name, array in arrays.items()}
     return replace(data, index=workspace.keep_json(index, "index.json"))

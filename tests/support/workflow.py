@@ -68,3 +68,15 @@ def small_demo(root: Path, validation: int = 200, calibration: int = 100) -> Non
         with np.load(root / f"{name}.npz") as data:
             cut = {array: data[array][:count] for array in data.files}
         np.savez(root / f"{name}.npz", **cut)
+
+
+async def state_of(client: Client, run: str) -> dict[str, Any]:
+    """Return everything that is recorded of a run, but for the number of its records."""
+    state: dict[str, Any] = (await done(client, "get_state", run=run, detail="full"))["detail"]["state"]
+    del state["version"]
+    return state
+
+
+async def kinds_of(client: Client, run: str) -> list[str]:
+    """Return the kinds of a run's events in order."""
+    return [event["kind"] for event in (await done(client, "get_state", run=run, detail="full"))["detail"]["events"]]

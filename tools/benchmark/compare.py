@@ -1,7 +1,7 @@
 """A candidate against its baseline, timed in turn in the same processes."""
 
 from edgewright.state.evidence import Benchmark
-from edgewright.tools.benchmark.findings import comparison, faster, invalidity, noise, reasons
+from edgewright.tools.benchmark.findings import comparison, invalidity, noise, reasons
 from edgewright.tools.benchmark.measure import TIMED_SAMPLES, measure_memory, measure_operators, portion, time_in_turn
 from edgewright.tools.benchmark.statistics import ratio_interval
 from edgewright.tools.orders import BenchmarkOrder
@@ -36,7 +36,7 @@ def compare(order: BenchmarkOrder, workspace: Workspace, target: Target | None =
     memory = measure_memory(order.candidate, samples, order.threads, workspace, place, progress=parts[1])
     faults = invalidity(times)
     findings = [*faults, *noise(baseline, candidate), *comparison(ratio)]
-    if not faster(ratio):
+    if not ratio.faster:
         before = measure_operators(order.baseline, samples, order.threads, workspace, place, progress=parts[2])
         after = measure_operators(order.candidate, samples, order.threads, workspace, place, progress=parts[3])
         findings += reasons(before, after)

@@ -4,15 +4,12 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from edgewright.state.evidence import Latency, Operator, Ratio
+from edgewright.state.evidence import RESOLUTION, Latency, Operator, Ratio
 from edgewright.state.protocols import BASELINE_RUNS
 from edgewright.tools.benchmark.statistics import Times
 
 # Off target nobody owns the machine's clock; noise widens the interval, and beyond this it is worth a word.
 CALM_VARIATION = 0.25
-# One file against itself gave medians up to this far apart, by where its memory happened to lie in a process
-# (benchmarks/probe_overhead.py).
-RESOLUTION = 0.01
 # A smaller rise of overhead does not explain a lost speed-up.
 NOTABLE_SHARE = 0.05
 
@@ -69,17 +66,12 @@ def noise(baseline: Latency, candidate: Latency) -> tuple[str, ...]:
     )
 
 
-def faster(ratio: Ratio) -> bool:
-    """Return whether the interval shows that the candidate is faster, by more than one file differs from itself."""
-    return ratio.high < 1 - RESOLUTION
-
-
 def comparison(ratio: Ratio) -> tuple[str, ...]:
     """Return the sentence that keeps a reader from seeing a gain that the times do not show."""
-    if faster(ratio):
+    if ratio.faster:
         return ()
     interval = f"candidate over baseline is {ratio.low:.3f} to {ratio.high:.3f} with {ratio.confidence:.0%} confidence"
-    if ratio.low > 1 + RESOLUTION:
+    if ratio.slower:
         return (f"The candidate is slower: {interval}.",)
     if ratio.low <= 1 <= ratio.high:
         return (f"No difference shown: {interval}, which includes 1.",)

@@ -31,6 +31,8 @@ from edgewright.tools.workspace import Progress, Workspace
 
 MOST_ECHOED_INPUTS = 2
 ECHOED_LABELS = 5
+# Samples that are kept as they came, so that a package can show its preprocessing on them.
+RAW_SAMPLES = 4
 
 
 def prepare(
@@ -100,6 +102,7 @@ class _Writing:
         pictured = [entry.array for entry in card.inputs.values() if isinstance(entry, ImageInput)]
         self.neighbours = np.full(samples.n, np.nan, np.float32) if pictured else None
         self.echo: list[str] = []
+        self.raw: dict[str, list[Array]] = {}
         self._pictured = pictured[:1]
         self._card = card
         self._writers = {name: ColumnWriter(folder, f"input-{n}") for n, name in enumerate(card.inputs)}
@@ -120,6 +123,9 @@ class _Writing:
         for array in self._pictured:
             assert self.neighbours is not None  # noqa: S101  (there is one wherever there is a picture)
             self.neighbours[rows] = neighbour_correlation(block[array])
+        if self.done < RAW_SAMPLES:
+            for array, rows_of in block.items():
+                self.raw.setdefault(array, []).extend(np.array(row) for row in rows_of[: RAW_SAMPLES - self.done])
         if not self._non_finite:
             for name, entry in self._card.inputs.items():
                 prepared = transform(block[entry.array], entry, self.done)
@@ -194,6 +200,10 @@ def _keep(writing: _Writing, card: Card, samples: Samples, workspace: Workspace,
         "inputs": {key: specs[f"input {key}"] for key in card.inputs},
         "labels": specs.get("labels"),
         "samples": specs["samples"]["values"],
+        "raw": {
+            array: _kept_raw(writing.folder / f"raw-{number}", rows, workspace)
+            for number, (array, rows) in enumerate(writing.raw.items())
+        },
     }
     said = card.model_copy(update={"classes": samples.classes})
     content = {key: index[key] for key in ("inputs", "labels", "samples")}
@@ -217,6 +227,14 @@ def _keep(writing: _Writing, card: Card, samples: Samples, workspace: Workspace,
 def _saved(folder: Path, name: str, array: Array) -> dict[str, str]:
     np.save(folder / f"{name}.npy", array)
     return {"kind": "regular", "dtype": array.dtype.name, "values": f"{name}.npy"}
+
+
+def _kept_raw(folder: Path, rows: Sequence[Array], workspace: Workspace) -> list[str]:
+    folder.mkdir()
+    paths = [folder / f"{number}.npy" for number in range(len(rows))]
+    for path, row in zip(paths, rows, strict=True):
+        np.save(path, row)
+    return [workspace.keep(path) for path in paths]
 
 
 def _stored(spec: Mapping[str, str], folder: Path, workspace: Workspace) -> dict[str, str]:

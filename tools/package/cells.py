@@ -66,9 +66,9 @@ def faster(variant: Variant) -> str:
 
 def _in_words(ratio: Ratio) -> str:
     interval = f"{ratio.confidence:.0%} interval {1 / ratio.high:.2f}x to {1 / ratio.low:.2f}x"
-    if ratio.high < 1:
+    if ratio.faster:
         return f"{1 / ratio.median:.2f}x faster ({interval})"
-    if ratio.low > 1:
+    if ratio.slower:
         return f"{1 / ratio.median:.2f}x, which is slower ({interval})"
     return f"{1 / ratio.median:.2f}x, no difference shown ({interval})"
 

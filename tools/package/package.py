@@ -22,7 +22,8 @@ from edgewright.tools.package.smoke import smoke_samples, tolerance_of, write_sa
 from edgewright.tools.profile.legible import legible
 from edgewright.tools.workspace import Workspace
 
-SHIPPED = ("inference.py", "preprocessing.py")
+# File name to the package that its source lies in: shipped as they are, so that what runs there is what ran here.
+SHIPPED = {"inference.py": "edgewright.tools.package.shipped", "preprocessing.py": "edgewright.tools.datasets"}
 INHERITED = ("PATH", "LD_LIBRARY_PATH")
 MESSAGE_CHARACTERS = 600
 
@@ -109,8 +110,8 @@ def _write_data(order: PackageOrder, workspace: Workspace, folder: Path) -> dict
 def _write_documents(order: PackageOrder, folder: Path) -> None:
     _write_json(folder / "evidence.json", _mapping(order.statement["evidence"]))
     write_whole(folder / "report.md", order.report.encode())
-    for name in SHIPPED:
-        write_whole(folder / name, files("edgewright.tools.package.shipped").joinpath(name).read_bytes())
+    for name, source in SHIPPED.items():
+        write_whole(folder / name, files(source).joinpath(name).read_bytes())
 
 
 def _verified(folder: Path, workspace: Workspace) -> tuple[str, ...]:

@@ -6,30 +6,31 @@ Its tables are those of the seed, "Model Optimization Report" and "Optimization 
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from edgewright.state.artifacts import Device, TensorSpec
+from edgewright.state.artifacts import Artifact, Device, TensorSpec
 from edgewright.state.evidence import Label
 from edgewright.state.run import Run
 from edgewright.tools.package import cells
 from edgewright.tools.package.cells import UNMEASURED
 from edgewright.tools.package.markdown import escaped, figure, megabytes
 from edgewright.tools.package.tables import comparison_table, compression, step_table, tradeoff_table
-from edgewright.tools.package.variants import Status, Variant, lineage, shipped, tradeoffs, unmeasured
+from edgewright.tools.package.variants import Status, Variant, lineage, tradeoffs, unmeasured, variant_of
 
 PERCENTILES = (50, 95, 99)
 NORMALIZATION = {"scale": 1.0, "mean": 0.0, "std": 1.0}
 
 
-def report(run: Run, now: date) -> str:
+def report(run: Run, now: date, artifact: Artifact | None = None) -> str:
     """Return the report on a run as it stands. Nothing in it was computed from anything but recorded evidence.
 
     Args:
         run: The run.
         now: Date that the report bears.
+        artifact: What is shipped; the current best where it is not given.
     """
-    variant = shipped(run)
+    variant = variant_of(run, artifact)
     parts = [
         f"## Model Optimization Report: {escaped(run.started.model_name)}",
-        *_first_things(run),
+        *_first_things(run, variant),
         _header(run, variant, now),
         "### Baseline vs Optimized",
         comparison_table(run, variant),
@@ -42,7 +43,7 @@ def report(run: Run, now: date) -> str:
         "### Measurement",
         _measurement(variant),
         "### Not Measured",
-        "\n".join(f"- {escaped(gap)}" for gap in unmeasured(run)) or "Nothing that this report speaks of.",
+        "\n".join(f"- {escaped(gap)}" for gap in unmeasured(run, variant)) or "Nothing that this report speaks of.",
         f"## Optimization Tradeoff Analysis: {escaped(run.started.model_name)}",
         tradeoff_table(run),
         "Speedup compares a variant with the baseline timed in turn with it; times in different rows were taken at "
@@ -52,7 +53,7 @@ def report(run: Run, now: date) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _first_things(run: Run) -> Iterator[str]:
+def _first_things(run: Run, shipped: Variant | None) -> Iterator[str]:
     """Yield what a reader must not miss: failed and waived candidates, and a slower one that is shipped."""
     for variant in tradeoffs(run):
         if not variant.failed or variant.verdict is None:
@@ -66,7 +67,7 @@ def _first_things(run: Run) -> Iterator[str]:
                 f"**WAIVED**: {name} ({variant.status}). {sentence}. Accepted by {escaped(given.approver)}, "
                 f"{escaped(given.reason)} ({given.level}: {given.level.meaning})."
             )
-    best = shipped(run)
+    best = shipped
     if best is not None and best.slower:
         yield f"**WARNING**: {escaped(best.artifact.name)} was kept although it is slower: {cells.faster(best)}."
 

@@ -14,7 +14,7 @@ from edgewright.state.artifacts import Artifact
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Dataset
 from edgewright.state.files import write_whole
-from edgewright.tools.package.shipped.preprocessing import prepare
+from edgewright.tools.datasets.preprocessing import prepare
 from edgewright.tools.probe.columns import Array, Column
 from edgewright.tools.workspace import Workspace
 
@@ -133,13 +133,7 @@ class _Store:
         names = {entry["array"] for entry in inputs}
         if not names <= set(kept):
             return None
-        return {name: self._row(kept[name], number) for name in sorted(names)}
-
-    def _row(self, kept: str | list[str], number: int) -> Array:
-        """Return a row of a file of stacked samples, or a file of its own."""
-        if isinstance(kept, str):
-            return np.asarray(np.load(self.path(kept), mmap_mode="r", allow_pickle=False)[number])
-        return np.asarray(np.load(self.path(kept[number]), allow_pickle=False))
+        return {name: np.load(self.path(kept[name][number]), allow_pickle=False) for name in sorted(names)}
 
 
 def _batch(column: Column, rows: list[int], *, batched: bool) -> Array:

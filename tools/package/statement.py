@@ -11,18 +11,19 @@ from edgewright.state.evidence import Accuracy, Dataset, Environment, Latency, M
 from edgewright.state.ledger import GENESIS, Record
 from edgewright.state.run import Run
 from edgewright.state.verdict import Verdict
-from edgewright.tools.package.variants import Variant, lineage, shipped, unmeasured
+from edgewright.tools.package.variants import Variant, lineage, unmeasured, variant_of
 from edgewright.tools.profile.legible import legible
 
 Facts = dict[str, object]
 
 
-def statement(run: Run, records: Sequence[Record]) -> Facts:
+def statement(run: Run, records: Sequence[Record], artifact: Artifact | None = None) -> Facts:
     """Return what the manifest of a package says of its run, and the evidence behind it.
 
     Args:
         run: The run as it stands.
         records: All its records, in order.
+        artifact: What is shipped; the current best where it is not given.
 
     Returns:
         `manifest`, the manifest's fields that come from the run; `evidence`, the content of `evidence.json`; and
@@ -31,7 +32,7 @@ def statement(run: Run, records: Sequence[Record]) -> Facts:
     Raises:
         Refused: EVIDENCE_MISSING, where the shipped file's latency, memory or accuracy was not measured.
     """
-    variant, profiled = shipped(run), run.profiled
+    variant, profiled = variant_of(run, artifact), run.profiled
     if (
         profiled is None
         or variant is None
@@ -76,7 +77,7 @@ def statement(run: Run, records: Sequence[Record]) -> Facts:
         },
         "accuracy": _accuracy(variant.accuracy, variant.verdict, variant),
         "findings": list(variant.findings),
-        "unmeasured": list(unmeasured(run)),
+        "unmeasured": list(unmeasured(run, variant)),
         "labels": sorted(str(label) for label in environments),
     }
     evidence = {

@@ -72,7 +72,7 @@ class Variant:
     @property
     def slower(self) -> bool:
         """Whether the whole interval of its time lies above the baseline's."""
-        return self.ratio is not None and self.ratio.low > 1
+        return self.ratio is not None and self.ratio.slower
 
     @property
     def file_name(self) -> str:
@@ -92,14 +92,6 @@ def tradeoffs(run: Run) -> tuple[Variant, ...]:
     return (_baseline(run), *(_candidate(run, number, step) for number, step in enumerate(steps, start=1)))
 
 
-def shipped(run: Run) -> Variant | None:
-    """Return what `package` ships: the best kept variant, or the baseline; `None` before there is one."""
-    found = tradeoffs(run)
-    if run.best is not None:
-        return found[1 + run.steps.index(run.best)]
-    return found[0] if found else None
-
-
 def lineage(run: Run, artifact: Artifact) -> tuple[Artifact, ...]:
     """Return an artifact's ancestors from the run's original on, and itself last."""
 
@@ -112,14 +104,17 @@ def lineage(run: Run, artifact: Artifact) -> tuple[Artifact, ...]:
     return tuple(reversed(list(upward())))
 
 
-def variant_of(run: Run, artifact: Artifact) -> Variant | None:
-    """Return the latest variant that is this file."""
+def variant_of(run: Run, artifact: Artifact | None) -> Variant | None:
+    """Return the latest variant that is this file; that of the current best where none is named."""
+    artifact = artifact or run.current
+    if artifact is None:
+        return None
     return next((v for v in reversed(tradeoffs(run)) if v.artifact.sha256 == artifact.sha256), None)
 
 
-def unmeasured(run: Run) -> tuple[str, ...]:
-    """Return what nobody knows yet of the variant that would be shipped, a sentence each."""
-    variant, device = shipped(run), run.started.target_device
+def unmeasured(run: Run, variant: Variant | None) -> tuple[str, ...]:
+    """Return what nobody knows yet of a variant, a sentence each."""
+    device = run.started.target_device
     if variant is None or variant.latency is None or variant.memory is None:
         return ("Latency, memory and accuracy: no complete measurement is recorded.",)
     latency, environment = variant.latency, variant.latency.environment

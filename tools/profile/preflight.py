@@ -17,7 +17,7 @@ from edgewright.tools.profile.admission import admit_onnx
 from edgewright.tools.profile.inspect import inspect_model, precision_of
 from edgewright.tools.profile.lineage import lineage_of
 from edgewright.tools.validate.metrics import metric_named
-from edgewright.tools.workspace import Workspace
+from edgewright.tools.workspace import Progress, Workspace
 
 # A run keeps several variants and works on copies of them.
 VARIANTS = 10
@@ -44,18 +44,24 @@ class Ready:
     checks: tuple[Check, ...]
 
 
-def preflight(order: ProfileOrder, workspace: Workspace) -> Ready:
+def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> Ready:
     """Go through the list.
+
+    Args:
+        order: What the run needs.
+        workspace: Where copies are kept.
+        progress: Told how many samples are read.
 
     Raises:
         Refused: An item that the run cannot do without is missing or unfit.
     """
     metric = metric_named(order.metric)
+    progress(0, 1, "importing the model")
     original, graph, ancestor = _import_model(order, workspace)
-    validation = prepare(order.validation, order.roots, workspace, "validation data")
+    validation = prepare(order.validation, order.roots, workspace, "validation data", progress)
     check_fits(open_dataset(validation, workspace), graph.inputs)
     _require_enough(validation, order.least_validation)
-    calibration = _prepare_calibration(order, graph, workspace)
+    calibration = _prepare_calibration(order, graph, workspace, progress)
     free_bytes = shutil.disk_usage(workspace.folder).free
     checks = (
         Check("source model", "ok", f"{original.name} loads: {graph.nodes} nodes, {graph.parameters} parameters"),
@@ -73,7 +79,6 @@ def preflight(order: ProfileOrder, workspace: Workspace) -> Ready:
 
 def _import_model(order: ProfileOrder, workspace: Workspace) -> tuple[Artifact, Graph, Ancestor | None]:
     """Copy the model, hashing what is copied; from here on only the copy is looked at."""
-    workspace.progress(0, 1, "importing the model")
     copy = workspace.scratch("original.onnx")
     digest = import_file(order.model_path, order.roots, copy)
     model = admit_onnx(copy)
@@ -130,10 +135,10 @@ def _require_enough(validation: Dataset, least: int) -> None:
         )
 
 
-def _prepare_calibration(order: ProfileOrder, graph: Graph, workspace: Workspace) -> Dataset | None:
+def _prepare_calibration(order: ProfileOrder, graph: Graph, workspace: Workspace, progress: Progress) -> Dataset | None:
     if order.calibration is None:
         return None
-    calibration = prepare(order.calibration, order.roots, workspace, "calibration data")
+    calibration = prepare(order.calibration, order.roots, workspace, "calibration data", progress)
     check_fits(open_dataset(calibration, workspace), graph.inputs)
     return calibration
 

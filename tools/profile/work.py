@@ -3,7 +3,7 @@
 from edgewright.state.artifacts import Artifact
 from edgewright.state.events import Profiled
 from edgewright.state.evidence import Accuracy, Baseline
-from edgewright.tools.benchmark.measure import measure_latency, measure_memory, measure_operators
+from edgewright.tools.benchmark.measure import measure_latency, measure_memory, measure_operators, portion
 from edgewright.tools.orders import Done, Original, ProfileOrder
 from edgewright.tools.original import check_original
 from edgewright.tools.profile.preflight import Ready, preflight
@@ -11,10 +11,13 @@ from edgewright.tools.targets.host import Target
 from edgewright.tools.validate.accuracy import measure_accuracy
 from edgewright.tools.workspace import Workspace
 
+# The pre-flight, and five measurements of which the ancestor's accuracy is seldom needed.
+PARTS = 6
+
 
 def work(order: ProfileOrder, workspace: Workspace, target: Target) -> Done:
     """Import a model and measure it as it is."""
-    ready = preflight(order, workspace)
+    ready = preflight(order, workspace, portion(workspace.progress, 0, PARTS))
     baseline = _baseline(order, ready, workspace, target)
     check_original(Original(order.model_path, ready.original.sha256))
     ancestor = ready.ancestor
@@ -35,17 +38,20 @@ def work(order: ProfileOrder, workspace: Workspace, target: Target) -> Done:
 def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, target: Target) -> Baseline:
     """Measure the model; accuracy first, since what cannot be judged need not be timed."""
     model, data, threads = ready.original, ready.validation, order.threads
-    accuracy = _accuracy(model, order, ready, workspace, target)
-    reference = _accuracy(ready.ancestor.original, order, ready, workspace, target) if ready.ancestor else accuracy
+    reports = (portion(workspace.progress, number, PARTS) for number in range(1, PARTS))
+
+    def accuracy_of(artifact: Artifact) -> Accuracy:
+        return measure_accuracy(
+            artifact, data, order.metric, workspace, target, threads=threads, progress=next(reports)
+        )
+
+    accuracy = accuracy_of(model)
+    latency = measure_latency(model, data, order.protocol, threads, workspace, target=target, progress=next(reports))
     return Baseline(
         graph=ready.graph,
-        latency=measure_latency(model, data, order.protocol, threads, workspace, target=target),
-        memory=measure_memory(model, data, threads, workspace, target),
+        latency=latency,
+        memory=measure_memory(model, data, threads, workspace, target, progress=next(reports)),
         accuracy=accuracy,
-        reference=reference,
-        hot_spots=measure_operators(model, data, threads, workspace, target),
+        reference=accuracy_of(ready.ancestor.original) if ready.ancestor else accuracy,
+        hot_spots=measure_operators(model, data, threads, workspace, target, progress=next(reports)),
     )
-
-
-def _accuracy(model: Artifact, order: ProfileOrder, ready: Ready, workspace: Workspace, target: Target) -> Accuracy:
-    return measure_accuracy(model, ready.validation, order.metric, workspace, target, threads=order.threads)

@@ -1,11 +1,13 @@
 """Runs the probe on this machine, in a process of its own."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +21,7 @@ from edgewright.tools.probe import environment
 from edgewright.tools.targets.answer import ErrorDocument, Facts, FactsDocument, ProbeAnswer, ProbeFailure, ProgressNote
 from edgewright.tools.targets.bundle import write_bundle
 from edgewright.tools.targets.label import label_of
-from edgewright.tools.targets.request import ProbeRequest, runtime_of
+from edgewright.tools.targets.request import LATENCY, ProbeRequest, runtime_of
 from edgewright.tools.workspace import Progress, Workspace
 
 POLL_S = 0.2
@@ -52,13 +54,15 @@ class Target(Protocol):
 class Host:
     """This machine."""
 
-    def __init__(self, sandbox: str = "none") -> None:
+    def __init__(self, sandbox: str = "none", lock: Path | None = None) -> None:
         """Take what only the caller knows.
 
         Args:
             sandbox: How this process, and so the probe, is confined; recorded with every number.
+            lock: File whose lock each timing holds, so that two never run beside each other.
         """
         self._sandbox = sandbox
+        self._lock = lock
 
     def run(
         self, request: ProbeRequest[Facts], workspace: Workspace, progress: Progress | None = None
@@ -69,9 +73,11 @@ class Host:
         bundle, request_path = folder / "probe.pyz", folder / "request.json"
         write_bundle(bundle)
         request_path.write_text(json.dumps(_wire(request, workspace, folder)), encoding="utf-8")
-        process = _start(bundle, request_path, folder, request.threads)
+        report = progress or workspace.progress
         try:
-            document = _read(folder, _wait(process, folder, progress or workspace.progress))
+            with self._alone(report) if request.task.name == LATENCY.name else nullcontext():
+                status = _wait(_start(bundle, request_path, folder, request.threads), folder, report)
+            document = _read(folder, status)
             if isinstance(document, ErrorDocument):
                 raise _refused(document.error, request, workspace)
             adapter = TypeAdapter(request.task.facts)
@@ -79,6 +85,20 @@ class Host:
         except ValidationError as error:
             raise WorkerFailed(f"what the probe wrote cannot be read: {error}") from error
         return ProbeAnswer(facts, self._environments(request, document), folder)
+
+    @contextmanager
+    def _alone(self, progress: Progress) -> Iterator[None]:
+        """Hold the host's lock; wait for it as long as the job may run."""
+        if self._lock is None:
+            yield
+            return
+        with self._lock.open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                progress(0, 1, "waiting for another measurement on this host")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _environments(self, request: ProbeRequest[Facts], document: FactsDocument) -> Mapping[str, Environment]:
         machine, here = document.environment, environment.facts()

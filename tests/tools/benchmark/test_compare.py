@@ -16,7 +16,7 @@ from edgewright.state.artifacts import Artifact
 from edgewright.state.evidence import Benchmark, Dataset
 from edgewright.state.protocols import Protocol
 from edgewright.tools.benchmark.compare import compare
-from edgewright.tools.benchmark.findings import RESOLUTION
+from edgewright.state.evidence import RESOLUTION
 from edgewright.tools.orders import BenchmarkOrder, Original
 from edgewright.tools.targets.answer import Facts, ProbeAnswer
 from edgewright.tools.targets.host import Host

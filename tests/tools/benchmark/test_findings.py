@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edgewright.state.evidence import Operator, Ratio
-from edgewright.tools.benchmark.findings import comparison, faster, invalidity, reasons
+from edgewright.tools.benchmark.findings import comparison, invalidity, reasons
 
 
 def operators(**times: float) -> list[Operator]:
@@ -34,7 +34,7 @@ def test_a_gain_is_only_claimed_where_the_interval_shows_it(
     low: float, high: float, begins: str | None, *, gain: bool
 ) -> None:
     ratio = Ratio((low + high) / 2, low, high, 0.95)
-    assert faster(ratio) is gain
+    assert ratio.faster is gain
     found = comparison(ratio)
     assert (found == ()) if begins is None else found[0].startswith(begins)
 

@@ -59,7 +59,9 @@ def test_the_index_names_every_file_in_the_format_of_the_probe(desk: Desk, path:
     assert index["inputs"]["x"] == {"kind": "regular", "dtype": "float32", "values": dataset.arrays["input x"]}
     assert index["labels"]["values"] == dataset.arrays["labels"]
     kept = {file.sha256 for file in desk.workspace.new_files}
-    assert {dataset.index, index["samples"], *dataset.arrays.values()} == kept
+    raw = {digest for digests in index["raw"].values() for digest in digests}
+    assert {dataset.index, index["samples"], *dataset.arrays.values(), *raw} == kept
+    assert [len(digests) for digests in index["raw"].values()] == [4]
 
 
 def test_sample_digests_are_those_of_the_raw_content(desk: Desk, path: Path) -> None:

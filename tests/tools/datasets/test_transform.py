@@ -101,7 +101,7 @@ def test_every_fit_reaches_its_size(height: int, width: int, fit: str, size: tup
 def test_a_crop_larger_than_the_picture_is_refused() -> None:
     with pytest.raises(Refused) as caught:
         transform(GRAY, entry(crop={"height": 31, "width": 10}), 7)
-    assert (caught.value.refusal.code, "sample 7" in caught.value.refusal.why) == (Code.DATA_MISMATCH, True)
+    assert (caught.value.refusal.code, "sample 7" in caught.value.refusal.what) == (Code.DATA_MISMATCH, True)
 
 
 def test_a_tensor_is_cast_and_normalised_along_its_last_axis() -> None:

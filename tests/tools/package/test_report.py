@@ -18,7 +18,7 @@ from edgewright.state.protocols import PROTOCOLS, ProtocolName
 from edgewright.state.run import Run, fold
 from edgewright.tools.package.markdown import escaped, figure, percent
 from edgewright.tools.package.report import report
-from edgewright.tools.package.variants import Status, shipped, tradeoffs
+from edgewright.tools.package.variants import Status, tradeoffs, variant_of
 
 TODAY = date(2026, 11, 1)
 HOST = str(Label.HOST)
@@ -301,7 +301,7 @@ def test_a_hostile_name_becomes_a_safe_file_name() -> None:
     run = past.run_in(Phase.PACKAGE)
     step = run.steps[0]
     changed = replace(run, steps=(replace(step, artifact=replace(step.artifact, name="../../etc/passwd\n")),))
-    variant = shipped(changed)
+    variant = variant_of(changed, None)
     assert variant is not None
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*\.onnx", variant.file_name)
 
