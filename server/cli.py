@@ -1,6 +1,7 @@
 """The command line. Every command is a thin skin over what the server uses."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -62,6 +63,8 @@ def serve(arguments: argparse.Namespace) -> int:
     """Serve until the client hangs up."""
     from edgewright.server.app import build_server
 
+    # Ours first: the SDK would otherwise set up whatever it finds installed, down to wrapped lines in colour.
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     settings = _settings(arguments)
     server = build_server(settings)
     if not arguments.http:

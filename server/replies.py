@@ -5,13 +5,13 @@ refusal fits the published schema too, with more words in it: clients on the Typ
 show their own words instead of ours where one does not fit.
 """
 
-import unicodedata
 from typing import Literal
 
 from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 
 from edgewright.state.errors import Refusal
+from edgewright.tools.legible import legible
 
 
 class Next(BaseModel):
@@ -41,12 +41,12 @@ class Reply(BaseModel):
 
 def to_result(reply: Reply) -> CallToolResult:
     """Return a reply as text and structure."""
-    content = legible(reply.model_dump(mode="json", exclude_defaults=True))
+    content = harmless(reply.model_dump(mode="json", exclude_defaults=True))
     lines = [reply.summary, *(f"Warning: {warning}" for warning in reply.warnings)]
     lines += [f"Note: {note}" for note in reply.notes]
     lines += [f"Next: {_call(call)}" + (f" - {call.why}" if call.why else "") for call in reply.next]
     return CallToolResult(
-        content=[TextContent(type="text", text=str(legible("\n".join(lines))))],
+        content=[TextContent(type="text", text=str(harmless("\n".join(lines))))],
         structured_content=content if isinstance(content, dict) else {},
         is_error=False,
     )
@@ -54,7 +54,7 @@ def to_result(reply: Reply) -> CallToolResult:
 
 def to_refusal(refusal: Refusal, *, run: str | None, phase: str | None, legal: list[Next]) -> CallToolResult:
     """Return a refusal as an error result: what, why, the numbers, and which calls are legal now (P12)."""
-    content = legible(
+    content = harmless(
         {
             "status": "refused",
             "code": str(refusal.code),
@@ -70,7 +70,7 @@ def to_refusal(refusal: Refusal, *, run: str | None, phase: str | None, legal: l
     )
     lines = [refusal.sentence, *(f"Next: {_call(call)}" for call in legal)]
     return CallToolResult(
-        content=[TextContent(type="text", text=str(legible("\n".join(lines))))],
+        content=[TextContent(type="text", text=str(harmless("\n".join(lines))))],
         structured_content=content if isinstance(content, dict) else {},
         is_error=True,
     )
@@ -83,20 +83,15 @@ def _call(call: Next) -> str:
 TEXT_LIMIT = 4000
 
 
-def legible(content: object) -> object:
-    """Return plain data with every string made harmless: no control, bidirectional or zero-width characters.
+def harmless(content: object) -> object:
+    """Return plain data with every string made legible: no control, bidirectional or zero-width characters.
 
     Names come from model files and file names; what an assistant reads must be what is there.
     """
     if isinstance(content, str):
-        shown = "".join(char if _is_plain(char) else f"\\u{ord(char):04x}" for char in content[:TEXT_LIMIT])
-        return shown if len(content) <= TEXT_LIMIT else shown + " [cut]"
+        return "\n".join(legible(line, TEXT_LIMIT) for line in content.split("\n"))
     if isinstance(content, dict):
-        return {str(legible(str(key))): legible(value) for key, value in content.items()}
+        return {str(harmless(str(key))): harmless(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [legible(value) for value in content]
+        return [harmless(value) for value in content]
     return content
-
-
-def _is_plain(char: str) -> bool:
-    return char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Co", "Cs"}

@@ -1,7 +1,7 @@
 """The `model-opt-state` block: a run in the seed's fields and order, as data and as text."""
 
 from edgewright.knowledge.advise import advise
-from edgewright.server.replies import legible
+from edgewright.server.replies import harmless
 from edgewright.state.run import Run
 
 UNMEASURED = "unmeasured"
@@ -38,7 +38,7 @@ def fields(run: Run) -> dict[str, object]:
 def text(run: Run) -> str:
     """Return the block as text."""
     lines = [f"{name}: {_one_line(value)}" for name, value in fields(run).items()]
-    return str(legible("\n".join(["<model-opt-state>", *lines, "</model-opt-state>"])))
+    return str(harmless("\n".join(["<model-opt-state>", *lines, "</model-opt-state>"])))
 
 
 def next_action(run: Run) -> str:

@@ -1,24 +1,33 @@
 """The real server over HTTP: on loopback only, for whoever holds the token, unmoved by what else comes in."""
 
 import json
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import anyio
 import httpx2
 import psutil
 import pytest
+from faulty_models import never_ends
 from http_process import LOOPBACK, HttpServer, http_server
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from workflow import done, refused
+from mcp.client.subscriptions import SubscriptionLost
+from mcp.types import ResourceUpdatedNotification
+from workflow import content, demo_arguments, done, refused
 
 from edgewright.server.catalog import CATALOG
 from edgewright.server.http import token_of
 
 pytestmark = pytest.mark.anyio
 
+DEMO = Path(__file__).parents[2] / "server" / "demo" / "fashion_mnist"
 MIB = 1 << 20
+NOTICE_S = 20
 MCP_HEADERS = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -39,6 +48,16 @@ def server(folder: Path) -> Iterator[HttpServer]:
         yield process
 
 
+@asynccontextmanager
+async def client_of(server: HttpServer, era: str = "auto", **options: Any) -> AsyncIterator[Client]:
+    """Open a client that shows the token."""
+    async with (
+        httpx2.AsyncClient(headers=server.authorization, timeout=60) as http_client,
+        Client(streamable_http_client(server.url, http_client=http_client), mode=era, **options) as client,
+    ):
+        yield client
+
+
 def post(server: HttpServer, content: bytes, **headers: str) -> httpx2.Response:
     """Send a body with the token, unless the headers say otherwise."""
     return httpx2.post(server.url, content=content, headers={**MCP_HEADERS, **server.authorization, **headers})
@@ -46,14 +65,46 @@ def post(server: HttpServer, content: bytes, **headers: str) -> httpx2.Response:
 
 @pytest.mark.parametrize(("era", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
 async def test_a_client_with_the_token_is_served_in_both_eras(server: HttpServer, era: str, version: str) -> None:
-    async with (
-        httpx2.AsyncClient(headers=server.authorization) as http_client,
-        Client(streamable_http_client(server.url, http_client=http_client), mode=era) as client,
-    ):
+    async with client_of(server, era) as client:
         assert client.protocol_version == version
         assert {tool.name for tool in (await client.list_tools()).tools} == set(CATALOG)
         assert (await done(client, "get_state"))["numbers"]["runs"] == []
         assert (await refused(client, "validate", run="run-1"))["code"] == "UNKNOWN_RUN"
+
+
+@pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+async def test_watchers_of_both_eras_are_told_and_one_that_left_disturbs_nobody(tmp_path: Path) -> None:
+    told, heard = anyio.create_memory_object_stream[str](10)
+
+    async def on_message(message: object) -> None:
+        if isinstance(message, ResourceUpdatedNotification):
+            told.send_nowait(str(message.params.uri))
+
+    shutil.copytree(DEMO, tmp_path / "root")
+    never_ends(tmp_path / "root" / "endless.onnx")
+    with told, heard, http_server(tmp_path / "state", tmp_path / "root", wait_s=0) as server:
+        async with client_of(server) as caller, client_of(server, "legacy", message_handler=on_message) as earlier:
+            arguments = demo_arguments(tmp_path / "root", model_path=str(tmp_path / "root" / "endless.onnx"))
+            started = content(await caller.call_tool("profile_model", arguments))
+            uri = f"model-opt-state://{started['run']}"
+            async with client_of(server, "legacy") as leaver:
+                await leaver.subscribe_resource(uri)
+            await earlier.subscribe_resource(uri)
+            async with caller.listen(resource_subscriptions=[uri]) as updates:
+                await caller.call_tool("cancel_job", {"job": started["job"]})
+                with anyio.fail_after(NOTICE_S):
+                    assert (await anext(aiter(updates))).uri == uri
+                    assert await heard.receive() == uri
+
+
+async def test_a_client_that_listens_does_not_keep_the_server_from_ending(tmp_path: Path) -> None:
+    with http_server(tmp_path / "state") as server:
+        async with client_of(server) as client:
+            with suppress(SubscriptionLost):
+                async with client.listen(resource_subscriptions=["model-opt-state://run-1"]) as updates:
+                    psutil.Process(server.pid).terminate()
+                    with anyio.fail_after(NOTICE_S):
+                        assert [update async for update in updates] == []
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from threading import Thread
 
 LOOPBACK = "127.0.0.1"
 START_S = 60
+STOP_S = 15
 HEAD_LIMIT_BYTES = 65_536
 
 
@@ -41,19 +42,26 @@ class HttpServer:
 
 
 @contextmanager
-def http_server(state_folder: Path, *roots: Path) -> Iterator[HttpServer]:
-    """Start `edgewright serve --http` on a free port; end it afterwards."""
+def http_server(state_folder: Path, *roots: Path, **settings: object) -> Iterator[HttpServer]:
+    """Start `edgewright serve --http` on a free port; end it afterwards, as an operator does.
+
+    Raises:
+        subprocess.TimeoutExpired: If it does not end.
+    """
     port = free_port()
     command = [sys.executable, "-m", "edgewright.server", "serve", "--http", "--port", str(port)]
     command += ["--state-folder", str(state_folder), *(word for root in roots for word in ("--root", str(root)))]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EDGEWRIGHT_")}
+    environment |= {f"EDGEWRIGHT_{name.upper()}": str(value) for name, value in settings.items()}
     environment["EDGEWRIGHT_CONFIG"] = str(state_folder / "no-config.toml")
     with subprocess.Popen(command, env=environment) as process:
         try:
             wait_for(port, process)
             yield HttpServer(port, process.pid, (state_folder / "http-token").read_text(encoding="ascii"))
-        finally:
             process.terminate()
+            process.wait(STOP_S)
+        finally:
+            process.kill()
 
 
 def free_port() -> int:

@@ -18,11 +18,6 @@ def missing(path: Path, outside: Path) -> Path:
     return path
 
 
-def folder(path: Path, outside: Path) -> Path:
-    path.mkdir()
-    return path
-
-
 def fifo(path: Path, outside: Path) -> Path:
     os.mkfifo(path)
     return path
@@ -89,7 +84,6 @@ def with_a_nul(path: Path, outside: Path) -> str:
     ("place", "code"),
     [
         (missing, "NOT_FOUND"),
-        (folder, "NOT_A_FILE"),
         (fifo, "NOT_A_FILE"),
         (symbolic_link, "PATH_IS_LINK"),
         (link_to_a_neighbour, "PATH_IS_LINK"),
@@ -152,6 +146,14 @@ async def test_a_file_that_is_no_sound_onnx_model_is_refused_with_what_to_do(
         await only_a_failed_run_is_left(client, refusal["why"])
     assert fingerprint(path) == before
     assert not (root / MARKER).exists()
+
+
+@pytest.mark.promise("P12")
+async def test_a_folder_is_no_model(connect: Connect, root: Path) -> None:
+    async with connect() as client:
+        refusal = await refused(client, "profile_model", **demo_arguments(root, model_path=str(root)))
+        assert refusal["code"] == "NOT_A_FILE"
+        await only_a_failed_run_is_left(client, refusal["why"])
 
 
 @pytest.mark.promise("P5", "P12")

@@ -17,7 +17,7 @@ from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Dataset
 from edgewright.tools.datasets.prepared import PreparedData, open_dataset
 from edgewright.tools.datasets.ranges import wrong_range
-from edgewright.tools.profile.legible import legible
+from edgewright.tools.legible import legible
 from edgewright.tools.workspace import Workspace
 
 # Measured with `neighbour_correlation`: 8 240 pictures of uniform or Gaussian noise, 16 to 224 pixels wide, stayed

@@ -16,8 +16,8 @@ from pydantic_core import ErrorDetails
 
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.datasets.entry import Opened, open_file_under_roots
+from edgewright.tools.legible import legible
 from edgewright.tools.orders import DataSource
-from edgewright.tools.profile.legible import legible
 
 CARD_LIMIT_BYTES = 1 << 20
 MOST_SIDE = 16_384

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.datasets.beneath import open_beneath
-from edgewright.tools.profile.legible import is_plain, legible
+from edgewright.tools.legible import is_plain, legible
 
 CHUNK_BYTES = 1 << 20
 MOST_ENTRIES = 1_000_000

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.datasets.samples import Array
-from edgewright.tools.profile.legible import legible
+from edgewright.tools.legible import legible
 
 # Whole numbers with more different values than this are quantities, not classes.
 MOST_CLASSES = 100_000

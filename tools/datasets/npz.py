@@ -20,7 +20,7 @@ from numpy.lib import format as npy
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.datasets.entry import Opened
 from edgewright.tools.datasets.samples import Array
-from edgewright.tools.profile.legible import legible
+from edgewright.tools.legible import legible
 
 HEADER_LIMIT_BYTES = 10_000
 # Deflate reaches 1032:1 on zeros; real samples stay below 50:1. Only large arrays are worth the suspicion.

@@ -24,9 +24,9 @@ from edgewright.tools.datasets.read_images import read_images
 from edgewright.tools.datasets.read_npz import read_npz
 from edgewright.tools.datasets.samples import Array, Block, Samples
 from edgewright.tools.datasets.transform import transform
+from edgewright.tools.legible import legible
 from edgewright.tools.orders import DataSource
 from edgewright.tools.probe.column_writer import ColumnWriter
-from edgewright.tools.profile.legible import legible
 from edgewright.tools.workspace import Progress, Workspace
 
 MOST_ECHOED_INPUTS = 2

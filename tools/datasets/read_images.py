@@ -21,7 +21,7 @@ from edgewright.tools.datasets.card import Card, CsvLabel, ImageInput
 from edgewright.tools.datasets.entry import MOST_ENTRIES, Listing, Opened, list_folder
 from edgewright.tools.datasets.labels import column_labels, numeric_labels
 from edgewright.tools.datasets.samples import Array, Block, Samples
-from edgewright.tools.profile.legible import legible
+from edgewright.tools.legible import legible
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm")
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM")

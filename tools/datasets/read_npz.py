@@ -16,7 +16,7 @@ from edgewright.tools.datasets.card import Card, ImageInput
 from edgewright.tools.datasets.labels import numeric_labels
 from edgewright.tools.datasets.npz import ArrayHeader, NpzFile
 from edgewright.tools.datasets.samples import BLOCK_BYTES, Array, Block, Samples
-from edgewright.tools.profile.legible import legible
+from edgewright.tools.legible import legible
 
 MOST_SAMPLE_BYTES = 1 << 30
 

@@ -14,9 +14,9 @@ from edgewright.state.artifacts import Artifact
 from edgewright.state.errors import Refused
 from edgewright.state.evidence import Dataset
 from edgewright.tools.benchmark.outputs import open_outputs, run_outputs
+from edgewright.tools.legible import legible
 from edgewright.tools.probe.column_writer import ColumnWriter
 from edgewright.tools.probe.columns import Array, Column
-from edgewright.tools.profile.legible import legible
 from edgewright.tools.targets.host import Target
 from edgewright.tools.workspace import Workspace
 

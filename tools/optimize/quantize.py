@@ -14,6 +14,7 @@ from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Dataset
 from edgewright.tools.datasets.calibration import LEAST_SAMPLES, choose_samples, require_fit
 from edgewright.tools.datasets.prepared import open_dataset
+from edgewright.tools.legible import legible
 from edgewright.tools.optimize.comparison import OutputComparison
 from edgewright.tools.optimize.fingerprint import fingerprint
 from edgewright.tools.optimize.step import Made, Step, make
@@ -25,7 +26,6 @@ from edgewright.tools.probe.feeds import feeding
 from edgewright.tools.probe.session import Port
 from edgewright.tools.profile.graphs import nodes, opset_of
 from edgewright.tools.profile.inspect import has_float32_weights, inputs_of, precision_of
-from edgewright.tools.profile.legible import legible
 from edgewright.tools.runtimes.onnxruntime import quantization
 from edgewright.tools.runtimes.onnxruntime.calibration import Feed, Feeds
 from edgewright.tools.targets.host import Target

@@ -17,12 +17,12 @@ from onnx import ModelProto, checker
 from edgewright.state.artifacts import Artifact, Format, Recipe
 from edgewright.state.errors import Code, CorruptArtifact, Refused
 from edgewright.state.files import file_sha256
+from edgewright.tools.legible import clause, legible
 from edgewright.tools.optimize.comparison import OutputComparison, compare
 from edgewright.tools.optimize.fingerprint import fingerprint
 from edgewright.tools.optimize.naming import candidate_name
 from edgewright.tools.orders import ConvertOrder, QuantizeOrder
 from edgewright.tools.profile.inspect import inputs_of, outputs_of, precision_of
-from edgewright.tools.profile.legible import clause, legible
 from edgewright.tools.profile.lineage import stamp
 from edgewright.tools.targets.host import Target
 from edgewright.tools.workspace import Workspace

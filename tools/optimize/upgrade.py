@@ -3,8 +3,8 @@
 from onnx import AttributeProto, ModelProto, TensorProto, helper, inliner, version_converter
 
 from edgewright.state.errors import Code, Refused
+from edgewright.tools.legible import clause
 from edgewright.tools.profile.graphs import opset_of
-from edgewright.tools.profile.legible import clause
 
 # From IR version 4 on weights need not be listed among the inputs, where a caller could replace them (onnx, IR.md).
 _WEIGHTS_APART_IR = 4

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from edgewright.tools.profile.legible import legible
+from edgewright.tools.legible import legible
 
 LIMIT_CHARACTERS = 600
 # Inside a word an underscore is literal already, and file names stay readable without a backslash before each.

@@ -15,11 +15,11 @@ from typing import Any
 from edgewright.state.errors import Code, CorruptArtifact, Refused
 from edgewright.state.files import file_sha256, sync_folder, write_whole
 from edgewright.tools.datasets.prepared import open_dataset
+from edgewright.tools.legible import legible
 from edgewright.tools.orders import PackageOrder
 from edgewright.tools.package.manifest import manifest
 from edgewright.tools.package.preprocessing import preprocessing
 from edgewright.tools.package.smoke import smoke_samples, tolerance_of, write_samples
-from edgewright.tools.profile.legible import legible
 from edgewright.tools.workspace import Workspace
 
 # File name to the package that its source lies in: shipped as they are, so that what runs there is what ran here.

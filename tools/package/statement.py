@@ -11,8 +11,8 @@ from edgewright.state.evidence import Accuracy, Dataset, Environment, Latency, M
 from edgewright.state.ledger import GENESIS, Record
 from edgewright.state.run import Run
 from edgewright.state.verdict import Verdict
+from edgewright.tools.legible import legible
 from edgewright.tools.package.variants import Variant, lineage, unmeasured, variant_of
-from edgewright.tools.profile.legible import legible
 
 Facts = dict[str, object]
 

@@ -11,11 +11,11 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, checker
 
 from edgewright.state.errors import Code, Refused
+from edgewright.tools.legible import clause, is_plain, legible
 from edgewright.tools.profile.framework import Framework, framework_of
 from edgewright.tools.profile.functions import check_functions
 from edgewright.tools.profile.graphs import graphs, node_name, nodes, opset_of, tensors
 from edgewright.tools.profile.integrity import check_finite, check_stored, check_text
-from edgewright.tools.profile.legible import clause, is_plain, legible
 
 # A protobuf message cannot be larger (protobuf.dev, "Proto Limits").
 LIMIT_BYTES = 2**31 - 1

@@ -6,8 +6,8 @@ from typing import NoReturn
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, inliner
 
 from edgewright.state.errors import Code, Refused
+from edgewright.tools.legible import clause
 from edgewright.tools.profile.graphs import within
-from edgewright.tools.profile.legible import clause
 
 # The largest published networks have some tens of thousands of nodes.
 MOST_NODES = 1_000_000

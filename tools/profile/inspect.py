@@ -9,8 +9,8 @@ from onnx import GraphProto, ModelProto, TensorProto, TypeProto, ValueInfoProto,
 
 from edgewright.state.artifacts import TensorSpec
 from edgewright.state.evidence import Graph
+from edgewright.tools.legible import legible
 from edgewright.tools.profile.graphs import nodes, opset_of, tensors
-from edgewright.tools.profile.legible import legible
 from edgewright.tools.profile.macs import RULES, UNCOUNTED, Shapes, macs_of
 
 # What training sets, and its quantised forms: 64-bit integers, booleans and strings are shapes, axes and tables.

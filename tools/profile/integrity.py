@@ -9,8 +9,8 @@ from google.protobuf.message import Message  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from edgewright.state.errors import Code, Refused
+from edgewright.tools.legible import legible
 from edgewright.tools.profile.graphs import nodes, tensors
-from edgewright.tools.profile.legible import legible
 
 # Bits of the types that share a byte; every other type fills whole bytes (onnx.proto, TensorProto.DataType).
 _PACKED_BITS: Mapping[int, int] = {

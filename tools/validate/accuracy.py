@@ -8,9 +8,9 @@ from edgewright.state.evidence import Accuracy, Dataset
 from edgewright.tools.benchmark.outputs import Outputs, open_index, open_outputs, run_outputs
 from edgewright.tools.datasets.card import Card
 from edgewright.tools.datasets.prepared import open_dataset
+from edgewright.tools.legible import legible
 from edgewright.tools.orders import ValidateOrder
 from edgewright.tools.probe.columns import Column
-from edgewright.tools.profile.legible import legible
 from edgewright.tools.targets.host import Target
 from edgewright.tools.validate.metrics import agreement, metric_named
 from edgewright.tools.workspace import Progress, Workspace

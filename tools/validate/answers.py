@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.state.errors import Code, Refused
+from edgewright.tools.legible import legible
 from edgewright.tools.probe.columns import Array, Column
-from edgewright.tools.profile.legible import legible
 
 BLOCK_VALUES = 1 << 20
 

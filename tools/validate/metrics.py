@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Direction
+from edgewright.tools.legible import legible
 from edgewright.tools.probe.columns import Column
-from edgewright.tools.profile.legible import legible
 from edgewright.tools.validate.answers import classes_of, cosines, only, pairs, refuse_mismatch, scores_of
 
 GROUP = "edgewright.metrics"

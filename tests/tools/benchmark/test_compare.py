@@ -13,10 +13,9 @@ from probe_models import (
 )
 
 from edgewright.state.artifacts import Artifact
-from edgewright.state.evidence import Benchmark, Dataset
+from edgewright.state.evidence import RESOLUTION, Benchmark, Dataset
 from edgewright.state.protocols import Protocol
 from edgewright.tools.benchmark.compare import compare
-from edgewright.state.evidence import RESOLUTION
 from edgewright.tools.orders import BenchmarkOrder, Original
 from edgewright.tools.targets.answer import Facts, ProbeAnswer
 from edgewright.tools.targets.host import Host
