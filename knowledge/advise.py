@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from edgewright.state.artifacts import Device
+from edgewright.state.errors import Code
 from edgewright.state.phases import Call, legal_calls
 from edgewright.state.run import Run
 from edgewright.state.verdict import Outcome
@@ -55,7 +56,9 @@ def _share_of(run: Run, *op_types: str) -> float:
 
 
 def _has_calibration(run: Run) -> bool:
-    return run.profiled is not None and run.profiled.calibration is not None
+    """Whether there is calibration data that was not found unfit."""
+    unfit = any(turned_down.refusal.code is Code.CALIBRATION_UNFIT for turned_down in run.turned_down)
+    return run.profiled is not None and run.profiled.calibration is not None and not unfit
 
 
 _MATMULS = ("MatMul", "Gemm", "FusedMatMul", "FusedGemm")
@@ -170,8 +173,16 @@ def _is_packaged(run: Run) -> bool:
     return run.current is not None and any(package.artifact == run.current.sha256 for package in run.packages)
 
 
+# The arguments by which ideas of one scheme differ; recipes carry them under the same names.
+DISTINGUISHING = frozenset({"per_channel", "calibration_method", "operations"})
+
+
 def _tried(run: Run, idea: Idea) -> bool:
-    wanted = {name: value for name, value in idea.arguments.items() if name not in {"base", "scheme", "format"}}
+    """Whether a step of this kind was decided on, or found impossible."""
+    for job in (turned_down.job for turned_down in run.turned_down):
+        if job.call == idea.call and all(job.arguments.get(name) == value for name, value in idea.arguments.items()):
+            return True
+    wanted = {name: value for name, value in idea.arguments.items() if name in DISTINGUISHING}
     for step in run.steps:
         recipe = step.artifact.recipe
         if recipe.step != idea.call or recipe.option != idea.option:

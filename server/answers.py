@@ -51,9 +51,11 @@ def reply_to(house: House, run: Run, event: Event, *, job: str = "") -> Reply:
     )
 
 
-def running(run: Run, job: str, house: House) -> Reply:
+def running(house: House, job: str) -> Reply:
     """Return the reply to a call whose work goes on."""
     progress = house.jobs.progress(job)
+    with house.ledger.read() as look:
+        run = look.run(str(look.run_of_job(job)))
     return Reply(
         status="running",
         run=run.id,

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 LOOPBACK = "127.0.0.1"
+GRACE_S = 2
 
 
 def token_of(state_folder: Path) -> str:
@@ -67,5 +68,6 @@ def http_app(server: MCPServer[Any], port: int, token: str) -> ASGIApp:
 
 
 def serve_http(server: MCPServer[Any], port: int, token: str) -> None:
-    """Serve until interrupted."""
-    uvicorn.run(http_app(server, port, token), host=LOOPBACK, port=port, log_level="warning")
+    """Serve until interrupted. Streams that clients hold open are cut; jobs go on without the server."""
+    app = http_app(server, port, token)
+    uvicorn.run(app, host=LOOPBACK, port=port, log_level="warning", timeout_graceful_shutdown=GRACE_S)

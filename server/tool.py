@@ -103,8 +103,7 @@ class EdgewrightTool(Tool):
         if ended is None:
             run = await self._house.jobs.wait(job, seconds, watcher)
             if run is None:
-                with self._house.ledger.read() as look:
-                    return to_result(answers.running(look.run(str(look.run_of_job(job))), job, self._house))
+                return to_result(await anyio.to_thread.run_sync(answers.running, self._house, job))
             ended = await anyio.to_thread.run_sync(answers.ended, self._house, job)
         if ended is None:
             raise EdgewrightError(f"job {job} was settled and has no end")

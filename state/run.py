@@ -57,6 +57,14 @@ class Job:
 
 
 @dataclass(frozen=True)
+class TurnedDown:
+    """Work that found its step impossible, and why; asking for the same again would find the same."""
+
+    job: Job
+    refusal: Refusal
+
+
+@dataclass(frozen=True)
 class Run:
     """One model on its way to one device.
 
@@ -71,6 +79,7 @@ class Run:
         waivers: Acceptances that a person gave.
         packages: Packages written.
         job: The work in progress, if any.
+        turned_down: Steps that were found impossible.
         trouble: Why the last job ended without evidence, if it did.
         last_action: The last thing that changed the run.
     """
@@ -85,6 +94,7 @@ class Run:
     waivers: tuple[Waiver, ...] = ()
     packages: tuple[Packaged, ...] = ()
     job: Job | None = None
+    turned_down: tuple[TurnedDown, ...] = ()
     trouble: Refusal | None = None
     last_action: str = "started"
 
@@ -184,8 +194,12 @@ def _absorb_job(run: Run, event: JobStarted | JobEnded) -> Run:
         return replace(run, job=Job(event.job, str(event.call), event.arguments))
     if run.job is None or run.job.id != event.job:
         raise CorruptLedger(f"Run {run.id}: job {event.job} ends, which is not at work.")
-    trouble = run.trouble if event.outcome is JobOutcome.DONE else event.refusal
-    return replace(run, job=None, trouble=trouble)
+    if event.outcome is JobOutcome.DONE:
+        return replace(run, job=None)
+    turned_down = run.turned_down
+    if event.refusal is not None and event.outcome in {JobOutcome.REFUSED, JobOutcome.FAILED}:
+        turned_down = (*turned_down, TurnedDown(run.job, event.refusal))
+    return replace(run, job=None, turned_down=turned_down, trouble=event.refusal)
 
 
 def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | Reverted) -> Run:

@@ -49,7 +49,7 @@ def server(folder: Path) -> Iterator[HttpServer]:
 
 
 @asynccontextmanager
-async def client_of(server: HttpServer, era: str = "auto", **options: Any) -> AsyncIterator[Client]:
+async def client_of(server: HttpServer, era: str = "auto", **options: Any) -> AsyncIterator[Client]:  # noqa: ANN401 - the client's own
     """Open a client that shows the token."""
     async with (
         httpx2.AsyncClient(headers=server.authorization, timeout=60) as http_client,

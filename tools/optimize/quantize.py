@@ -206,7 +206,7 @@ class Static(_Scheme):
         self.parameters = {
             **self.parameters,
             "integers": self._integers.name,
-            "samples": len(self._rows),
+            "calibration_samples": len(self._rows),
             "calibration": order.calibration.digest,
         }
 

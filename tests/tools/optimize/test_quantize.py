@@ -90,7 +90,7 @@ def test_int8_static_says_everything_needed_to_make_it_again(bench_of: BenchOf) 
         "per_channel": True,
         "calibration_method": "minmax",
         "integers": "U8S8",
-        "samples": 110,
+        "calibration_samples": 110,
         "calibration": bench.calibration.digest,
     }
     assert set(made.artifact.recipe.tools) == {"onnx", "onnxruntime"}

@@ -1,0 +1,122 @@
+"""Advice is always something that can be done, and following it leads to an end."""
+
+from dataclasses import replace
+
+import pytest
+import run_builder as build
+from run_builder import FAILING, PASSING
+
+from edgewright.knowledge.advise import STRATEGIES, advise
+from edgewright.state.artifacts import Artifact, Device, Recipe
+from edgewright.state.errors import Code
+from edgewright.state.events import Event, JobOutcome, JobStarted, Kept, Packaged, Reverted
+from edgewright.state.phases import TABLE, Call, Phase
+from edgewright.state.run import Run, apply, fold
+
+STEPS_AT_MOST = 60
+
+
+@pytest.mark.promise("P12")
+@pytest.mark.parametrize("value", [PASSING, FAILING])
+@pytest.mark.parametrize("phase", list(Phase))
+def test_every_advice_is_legal_in_its_phase(phase: Phase, value: float) -> None:
+    run = build.run_in(phase) if phase is Phase.PACKAGE else build.run_in(phase, value)
+    for advice in advise(run):
+        if advice.tool not in {"get_state", "get_job"}:
+            assert call_of(advice.tool, dict(advice.arguments)) in TABLE[run.phase]
+
+
+@pytest.mark.promise("P12")
+@pytest.mark.parametrize("device", list(Device))
+@pytest.mark.parametrize("values", [[PASSING], [FAILING], [FAILING, PASSING]])
+@pytest.mark.parametrize("ratio", [0.5, 1.2])
+def test_an_agent_that_only_follows_advice_comes_to_an_end(device: Device, values: list[float], ratio: float) -> None:
+    run = fold("run", [build.started(target_device=device), build.profiled(calibration=build.dataset("calibration"))])
+    for number in range(STEPS_AT_MOST):
+        advice = advise(run)[0]
+        if advice.tool == "get_state":
+            break
+        run = apply(run, outcome(run, advice.tool, dict(advice.arguments), values[number % len(values)], ratio))
+    assert run.phase is Phase.PACKAGE
+    assert run.packages
+
+
+def test_a_job_at_work_is_waited_for() -> None:
+    run = fold("run", [build.started(), build.job_started(Call.PROFILE_MODEL, "job-1")])
+    assert [advice.tool for advice in advise(run)] == ["get_job", "cancel_job"]
+
+
+def test_a_failing_candidate_is_put_aside_and_not_tried_again() -> None:
+    run = build.run_in(Phase.VALIDATE, FAILING)
+    first = advise(run)[0]
+    assert (first.tool, first.arguments["decision"]) == ("decide", "revert")
+
+
+def test_dynamic_int8_is_not_advised_where_convolutions_take_the_time() -> None:
+    found = build.profiled(calibration=build.dataset("calibration"))
+    convolution = replace(found.baseline.hot_spots[0], op_type="Conv", share=0.99) if found.baseline.hot_spots else None
+    spots = (convolution,) if convolution else ()
+    run = fold("run", [build.started(), replace(found, baseline=replace(found.baseline, hot_spots=spots))])
+    assert "int8_dynamic" not in {advice.arguments.get("scheme") for advice in advise(run)}
+
+
+@pytest.mark.promise("P12")
+def test_a_step_that_was_found_impossible_is_not_advised_again() -> None:
+    run = fold("run", [build.started(), build.profiled(calibration=build.dataset("calibration"))])
+    advised: list[object] = []
+    for number in range(STEPS_AT_MOST):
+        first = advise(run)[0]
+        if first.tool == "package":
+            break
+        assert first.arguments not in advised
+        advised.append(first.arguments)
+        started = JobStarted(f"job-{number}", Call(first.tool), dict(first.arguments))
+        ended = replace(build.job_ended(JobOutcome.REFUSED, f"job-{number}"), refusal=build.refusal())
+        run = apply(apply(run, started), ended)
+    assert advised
+    assert advise(run)[0].tool == "package"
+
+
+@pytest.mark.promise("P7")
+def test_nothing_that_needs_calibration_is_advised_once_the_set_was_found_unfit() -> None:
+    run = fold("run", [build.started(), build.profiled(calibration=build.dataset("calibration"))])
+    started = JobStarted("job", Call.QUANTIZE, {"scheme": "int8_static"})
+    unfit = replace(build.refusal(), code=Code.CALIBRATION_UNFIT)
+    run = apply(apply(run, started), replace(build.job_ended(JobOutcome.REFUSED), refusal=unfit))
+    assert "int8_static" not in {advice.arguments.get("scheme") for advice in advise(run)}
+
+
+def test_every_device_has_a_strategy() -> None:
+    assert set(STRATEGIES) == set(Device)
+
+
+def call_of(tool: str, arguments: dict[str, object]) -> Call:
+    return Call(f"decide({arguments['decision']})" if tool == "decide" else tool)
+
+
+def outcome(run: Run, tool: str, arguments: dict[str, object], value: float, ratio: float) -> Event:
+    """Return what the advised call would lead to."""
+    if tool in {"quantize", "convert"}:
+        return build.candidate(f"step-{len(run.steps)}", recipe=recipe_of(tool, arguments))
+    if tool == "package":
+        assert run.current is not None
+        return Packaged(run.current.sha256, "package", build.digest("manifest"), ())
+    assert run.open_step is not None
+    candidate: Artifact = run.open_step.artifact
+    if tool == "benchmark":
+        return build.benchmarked(candidate.sha256, ratio)
+    if tool == "validate":
+        return build.validated(candidate.sha256, value)
+    return Kept(candidate.sha256) if arguments["decision"] == "keep" else Reverted(candidate.sha256)
+
+
+def recipe_of(tool: str, arguments: dict[str, object]) -> Recipe:
+    """Return the recipe that a real step would write down for these arguments."""
+    if tool == "convert":
+        operations = arguments["operations"]
+        assert isinstance(operations, list)
+        return Recipe(tool, "+".join(operations), {"operations": operations})
+    defaults: dict[str, object] = {}
+    if arguments["scheme"] == "int8_static":
+        defaults = {"per_channel": True, "calibration_method": "minmax", "calibration_samples": 200}
+    return Recipe(tool, str(arguments["scheme"]), {**defaults, **arguments})

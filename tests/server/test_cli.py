@@ -1,0 +1,51 @@
+"""The command line, as a person uses it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from run_builder import past
+
+from edgewright.server.house import House
+from edgewright.server.settings import Settings
+from edgewright.state.phases import Phase
+
+
+def edgewright(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edgewright.server", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_doctor_says_what_is_missing_and_the_line_that_installs_it(tmp_path: Path) -> None:
+    done = edgewright("doctor", "--state-folder", str(tmp_path))
+    assert done.returncode == 0, done.stdout
+    assert "pip install 'edgewright[tflite]'" in done.stdout
+    assert "Landlock" in done.stdout
+
+
+def test_runs_and_state_show_what_the_ledger_holds(tmp_path: Path) -> None:
+    with House.open(Settings(state_folder=tmp_path)).ledger.change() as change:
+        change.append("run-abc", *past(Phase.OPTIMIZE))
+    runs = edgewright("runs", "--state-folder", str(tmp_path))
+    state = edgewright("state", "run-abc", "--state-folder", str(tmp_path))
+    assert "run-abc  OPTIMIZE" in runs.stdout
+    assert state.stdout.startswith("<model-opt-state>\nphase: OPTIMIZE\n")
+    unknown = edgewright("state", "run-x", "--state-folder", str(tmp_path))
+    assert unknown.returncode == 1
+    assert "Refused: run 'run-x'" in unknown.stderr
+
+
+@pytest.mark.parametrize("client", ["claude-desktop", "cursor", "vscode"])
+def test_a_client_snippet_is_json_that_starts_this_server(client: str, tmp_path: Path) -> None:
+    done = edgewright("client-config", client, "--root", str(tmp_path))
+    server = next(iter(json.loads(done.stdout).values()))["edgewright"]
+    assert server["command"] == sys.executable
+    assert server["args"][-2:] == ["--root", str(tmp_path)]
+
+
+def test_the_snippet_for_claude_code_is_one_command(tmp_path: Path) -> None:
+    done = edgewright("client-config", "claude-code", "--root", str(tmp_path))
+    assert done.stdout.startswith("claude mcp add edgewright -- ")
