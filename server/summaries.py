@@ -57,8 +57,8 @@ def _profiled(event: Profiled) -> Summary:
     baseline = event.baseline
     accuracy, reference = baseline.accuracy, baseline.reference
     text = (
-        f"Baseline complete. {accuracy.metric} {accuracy.value:.4f} on {accuracy.n} samples; tolerance "
-        f"{event.tolerance:.2%}. Sample: {'; '.join(event.validation.echo)}"
+        f"Baseline complete. {accuracy.metric} {accuracy.value:.4f}, tolerance {event.tolerance:.2%}. "
+        f"{'; '.join(event.validation.echo)}"
     )
     warnings = [f"{check.item}: {check.detail}" for check in event.checks if check.status == "warning"]
     if event.inherited_from:

@@ -85,7 +85,7 @@ async def test_every_call_sent_three_times_at_once_to_two_servers_takes_effect_o
         the_one([reply["job"] for reply in package])
         the_one([reply["summary"] for reply in package])
 
-        await at_once(clients, "convert", run=run, operations=["simplify"])
+        await at_once(clients, "convert", run=run, operations=["simplify"], base="original")
         keyed = await at_once(clients, "decide", run=run, decision="revert", idempotency_key="put it aside")
         assert [reply["status"] for reply in keyed] == ["done"] * 3, keyed
         kinds = [kind for kind in await kinds_of(servers[0], run) if kind not in {"CallRefused", "JobEnded"}]
