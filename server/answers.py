@@ -11,7 +11,7 @@ from edgewright.state.codec import adapter
 from edgewright.state.errors import Code, Refused
 from edgewright.state.events import Event, JobEnded
 from edgewright.state.run import Run
-from edgewright.tools.runtimes.grid import RUNTIMES, version_of
+from edgewright.tools.runtimes.grid import missing
 
 RUNS_SHOWN = 20
 NEXT_SHOWN = 3
@@ -139,7 +139,7 @@ def overview(house: House) -> Reply:
             "active_jobs": [{"job": job, "run": run} for job, run in active.items()],
             "roots": roots,
             "targets": [],
-            "missing_extras": {r.name: r.install_line for r in RUNTIMES if version_of(r) is None},
+            "missing_extras": missing(),
             "tolerance_cap": settings.tolerance_cap,
             "least_validation": settings.least_validation,
             "metrics_allowed": list(settings.metrics) or "every installed one",

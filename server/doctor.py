@@ -32,8 +32,7 @@ def _installation() -> list[Line]:
     ]
     for runtime in RUNTIMES:
         found = version_of(runtime)
-        missing = found is None and not runtime.extra
-        lines.append((runtime.title, found or "missing", "" if found else runtime.install_line, missing))
+        lines.append((runtime.title, found or "missing", "" if found else runtime.install_line, found is None))
     return lines
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from run_builder import past
 
+from edgewright.server import doctor
 from edgewright.server.house import House
 from edgewright.server.settings import Settings
 from edgewright.state.phases import Phase
@@ -19,11 +20,20 @@ def edgewright(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_doctor_says_what_is_missing_and_the_line_that_installs_it(tmp_path: Path) -> None:
+def test_doctor_says_what_is_there_and_what_would_change_what_is_not(tmp_path: Path) -> None:
     done = edgewright("doctor", "--state-folder", str(tmp_path))
     assert done.returncode == 0, done.stdout
-    assert "pip install 'edgewright[tflite]'" in done.stdout
+    assert "ONNX Runtime" in done.stdout
     assert "Landlock" in done.stdout
+    assert "-> edgewright serve --root FOLDER" in done.stdout
+
+
+def test_doctor_fails_with_the_line_that_installs_what_the_core_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "version_of", lambda _runtime: None)
+    assert doctor.report(Settings(state_folder=tmp_path)) == 1
+    assert "pip install onnxruntime" in capsys.readouterr().out
 
 
 def test_runs_and_state_show_what_the_ledger_holds(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 HERE = Path(__file__).parent
 
-# Scenarios that say something about any server, and how many of their checks this one passes: fewer is a regression even
-# where the suite skips what it cannot reach.
+# Scenarios that say something about any server, and how many of their checks this one passes: fewer is a regression
+# even where the suite skips what it cannot reach.
 MEANINGFUL = {
     "2026-07-28": {
         "server-stateless": 26,

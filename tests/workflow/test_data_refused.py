@@ -118,9 +118,7 @@ async def test_a_metric_that_does_not_fit_the_labels_is_refused(
     if metric != "top-1":
         card["classes"] = None
     async with connect() as client:
-        arguments = demo_arguments(
-            root, metric=metric, validation={"path": str(root / "validation.npz"), "card": card}
-        )
+        arguments = demo_arguments(root, metric=metric, validation={"path": str(root / "validation.npz"), "card": card})
         await refused_before_a_baseline(client, arguments, "METRIC_MISMATCH", said)
 
 

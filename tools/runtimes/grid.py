@@ -1,4 +1,4 @@
-"""Which runtimes there are, which are installed here, and the line that installs a missing one.
+"""Which runtimes this version knows, which of them are installed, and the line that installs a missing one.
 
 Standard library only, and nothing of a runtime is imported: the server asks these questions.
 """
@@ -19,47 +19,28 @@ class Runtime:
         title: What its makers call it.
         module: The Python module whose presence means that it is installed.
         distributions: Names under which packages bring that module.
-        formats: What it executes.
-        extra: The extra of Edgewright that installs it, empty for what is always there.
+        format: What it executes.
+        install_line: The command that installs it.
     """
 
     name: str
     title: str
     module: str
     distributions: tuple[str, ...]
-    formats: tuple[Format, ...]
-    extra: str
-
-    @property
-    def install_line(self) -> str:
-        """The command that installs it."""
-        return f"pip install 'edgewright[{self.extra}]'" if self.extra else "pip install edgewright"
+    format: Format
+    install_line: str
 
 
 RUNTIMES = (
-    Runtime("onnxruntime", "ONNX Runtime", "onnxruntime", ("onnxruntime", "onnxruntime-gpu"), (Format.ONNX,), ""),
-    Runtime("litert", "LiteRT", "ai_edge_litert", ("ai-edge-litert",), (Format.TFLITE,), "tflite"),
-    Runtime("tensorrt", "TensorRT", "tensorrt", ("tensorrt",), (Format.TENSORRT,), "jetson"),
-    Runtime("tensorrt-rtx", "TensorRT for RTX", "tensorrt_rtx", ("tensorrt-rtx",), (Format.TENSORRT,), "tensorrt"),
-    Runtime("torch", "PyTorch", "torch", ("torch",), (Format.PYTORCH,), "torch"),
     Runtime(
-        "keras",
-        "Keras on TensorFlow",
-        "tensorflow",
-        ("tensorflow", "tensorflow-cpu"),
-        (Format.TENSORFLOW,),
-        "tensorflow",
+        "onnxruntime",
+        "ONNX Runtime",
+        "onnxruntime",
+        ("onnxruntime", "onnxruntime-gpu"),
+        Format.ONNX,
+        "pip install onnxruntime",
     ),
 )
-
-
-def runtime(name: str) -> Runtime:
-    """Return the runtime of this name.
-
-    Raises:
-        KeyError: There is none.
-    """
-    return {entry.name: entry for entry in RUNTIMES}[name]
 
 
 def version_of(entry: Runtime) -> str | None:
@@ -74,24 +55,34 @@ def version_of(entry: Runtime) -> str | None:
     return "unknown"
 
 
-def executing(model_format: Format) -> tuple[Runtime, ...]:
-    """Return the runtimes that execute a format, installed or not."""
-    return tuple(entry for entry in RUNTIMES if model_format in entry.formats)
+def missing() -> dict[str, str]:
+    """Return the runtimes that are not installed, each with the line that installs it."""
+    return {entry.name: entry.install_line for entry in RUNTIMES if version_of(entry) is None}
 
 
 def require(model_format: Format) -> Runtime:
     """Return an installed runtime that executes a format.
 
     Raises:
-        Refused: MISSING_EXTRA, with the line that installs one.
+        Refused: MODEL_UNSUPPORTED where this version knows none, MISSING_EXTRA with the line that installs it where it
+            is not there.
     """
-    known = executing(model_format)
+    known = [entry for entry in RUNTIMES if entry.format is model_format]
+    if not known:
+        raise Refused.because(
+            Code.MODEL_UNSUPPORTED,
+            f"running a model of the format {model_format}",
+            f"the formats that this version runs are {', '.join(entry.format for entry in RUNTIMES)}",
+            "convert it to one of those",
+            "P8",
+            format=str(model_format),
+        )
     for entry in known:
         if version_of(entry) is not None:
             return entry
     raise Refused.because(
         Code.MISSING_EXTRA,
-        f"to run a model of the format {model_format}",
+        f"running a model of the format {model_format}",
         f"{' or '.join(entry.title for entry in known)} is not installed",
         f"have the operator run: {known[0].install_line}",
         "P8",

@@ -1,15 +1,12 @@
 """What a target is asked to do: which models, on which data, how. Files are named by digest, never by path."""
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Generic
 
-from edgewright.state.artifacts import Artifact, Format
-from edgewright.state.errors import Code, Refused
+from edgewright.state.artifacts import Artifact
 from edgewright.state.protocols import Protocol
+from edgewright.tools.runtimes.grid import require
 from edgewright.tools.targets.answer import Facts, LatencyFacts, MemoryFacts, OperatorFacts, OutputFacts
-
-RUNTIMES = MappingProxyType({Format.ONNX: "onnxruntime"})
 
 
 @dataclass(frozen=True)
@@ -53,17 +50,9 @@ class ProbeRequest(Generic[Facts]):
 
 
 def runtime_of(artifact: Artifact) -> str:
-    """Return the name of the runtime that executes this format.
+    """Return the name of the runtime that executes this file.
 
     Raises:
         Refused: No runtime here does.
     """
-    if artifact.format not in RUNTIMES:
-        raise Refused.because(
-            Code.MODEL_UNSUPPORTED,
-            f"running {artifact.name}",
-            f"its format is {artifact.format.value}, and the formats that can be run are {', '.join(sorted(RUNTIMES))}",
-            "convert it to one of those",
-            format=artifact.format.value,
-        )
-    return RUNTIMES[artifact.format]
+    return require(artifact.format).name

@@ -22,12 +22,6 @@ def test_asking_imports_no_runtime() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_names_are_unique_and_every_format_has_a_runtime() -> None:
-    assert len({entry.name for entry in grid.RUNTIMES}) == len(grid.RUNTIMES)
-    for model_format in Format:
-        assert grid.executing(model_format)
-
-
 def test_onnx_runtime_is_there_with_its_version() -> None:
     import onnxruntime
 
@@ -40,18 +34,24 @@ def test_onnx_runtime_is_there_with_its_version() -> None:
 def test_a_missing_runtime_is_refused_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grid.util, "find_spec", lambda _module: None)
     with pytest.raises(Refused) as caught:
-        grid.require(Format.TFLITE)
+        grid.require(Format.ONNX)
     refusal = caught.value.refusal
     assert refusal.code is Code.MISSING_EXTRA
-    assert refusal.facts["install"] == "pip install 'edgewright[tflite]'"
+    assert refusal.facts["install"] == "pip install onnxruntime"
     assert str(refusal.facts["install"]) in refusal.do
+    assert grid.missing() == {"onnxruntime": "pip install onnxruntime"}
+
+
+@pytest.mark.promise("P8")
+@pytest.mark.parametrize("model_format", sorted(set(Format) - {Format.ONNX}))
+def test_a_format_that_this_version_does_not_run_is_no_missing_extra(model_format: Format) -> None:
+    with pytest.raises(Refused) as caught:
+        grid.require(model_format)
+    assert caught.value.refusal.code is Code.MODEL_UNSUPPORTED
+    assert "onnx" in caught.value.refusal.why
 
 
 def test_a_module_that_no_package_claims_is_installed_in_an_unknown_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grid.util, "find_spec", lambda _module: object())
-    assert grid.version_of(grid.Runtime("x", "X", "x", ("no-such-distribution",), (), "x")) == "unknown"
-
-
-def test_an_unknown_runtime_is_no_runtime() -> None:
-    with pytest.raises(KeyError):
-        grid.runtime("caffe")
+    entry = grid.Runtime("x", "X", "x", ("no-such-distribution",), Format.ONNX, "")
+    assert grid.version_of(entry) == "unknown"
