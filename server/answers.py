@@ -8,8 +8,9 @@ from edgewright.server.house import House
 from edgewright.server.replies import Next, Reply
 from edgewright.server.summaries import summarise
 from edgewright.state.codec import adapter
-from edgewright.state.errors import Code, Refused
+from edgewright.state.errors import Code, CorruptLedger, Refused
 from edgewright.state.events import Event, JobEnded
+from edgewright.state.ledger import Transaction
 from edgewright.state.run import Run
 from edgewright.tools.runtimes.grid import missing
 
@@ -116,15 +117,24 @@ def state_of(house: House, request: requests.GetState) -> Reply:
     )
 
 
+def _line(look: Transaction, name: str) -> str:
+    """Return a run in one line; a record that does not hold is no reason to hide the others."""
+    try:
+        run = look.run(name)
+    except CorruptLedger:
+        return f"{name} (CORRUPT: its record was changed)"
+    return f"{name} ({run.started.model_name} for {run.started.target_device}, {run.phase})"
+
+
 def overview(house: House) -> Reply:
     """Return what a new conversation needs to find its way."""
     settings = house.settings
     with house.ledger.read() as look:
-        runs = [look.run(name) for name in look.runs()[:RUNS_SHOWN]]
+        names = look.runs()[:RUNS_SHOWN]
+        listed = [_line(look, name) for name in names]
         active = look.active_jobs()
     roots = list(settings.real_roots)
-    listed = [f"{r.id} ({r.started.model_name} for {r.started.target_device}, {r.phase})" for r in runs]
-    following = [Next(tool="get_state", arguments={"run": runs[0].id}, why="the newest run")] if runs else []
+    following = [Next(tool="get_state", arguments={"run": names[0]}, why="the newest run")] if names else []
     return Reply(
         status="done",
         summary=f"{len(listed)} run(s); {len(active)} job(s) at work. "

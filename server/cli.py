@@ -9,16 +9,25 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import ValidationError
+
 from edgewright.server.clients import CLIENTS, snippet
-from edgewright.server.settings import Settings
+from edgewright.server.settings import Settings, config_file
+from edgewright.state.errors import EdgewrightError
 
 Command = Callable[[argparse.Namespace], int]
 
 
 def main() -> None:
-    """Run the command that the arguments name."""
+    """Run the command that the arguments name; say in one line what is wrong with the configuration or the state."""
     arguments = _parser().parse_args()
-    sys.exit(COMMANDS[arguments.command](arguments))
+    try:
+        sys.exit(COMMANDS[arguments.command](arguments))
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
+        sys.exit(f"edgewright: the configuration ({config_file()}) is refused: {'; '.join(problems)}")
+    except EdgewrightError as error:
+        sys.exit(f"edgewright: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:

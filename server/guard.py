@@ -19,7 +19,7 @@ from edgewright.server import plans, requests
 from edgewright.server.catalog import ToolSpec
 from edgewright.server.house import House
 from edgewright.server.jobs import new_job
-from edgewright.state.errors import Code, EdgewrightError, Refusal, Refused
+from edgewright.state.errors import Code, CorruptLedger, EdgewrightError, Refusal, Refused
 from edgewright.state.events import CallRefused, JobStarted
 from edgewright.state.guards import first_refusal, refusal_for
 from edgewright.state.ledger import RememberedCall, Transaction
@@ -169,10 +169,15 @@ class Door:
 
     def _same_at_work(self, change: Transaction, request: requests.Request) -> Granted | None:
         """Return the job that is doing exactly this already: asking twice is asking once."""
+        named = getattr(request, "run", None)
         for job, name in change.active_jobs().items():
-            run = change.run(name)
-            same = run.job is not None and run.job.arguments == _arguments(request)
-            if same and (isinstance(request, requests.ProfileModel) or name == getattr(request, "run", None)):
+            if named not in {None, name}:
+                continue
+            try:
+                run = change.run(name)
+            except CorruptLedger:  # another run's trouble, unless this is it: then the guards meet it next
+                continue
+            if run.job is not None and run.job.arguments == _arguments(request):
                 return Granted(run, job)
         return None
 

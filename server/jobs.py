@@ -4,6 +4,7 @@ A job belongs to the state folder, not to the server that started it: clients an
 """
 
 import fcntl
+import logging
 import os
 import shutil
 import signal
@@ -17,13 +18,15 @@ from secrets import token_hex
 
 import anyio
 
-from edgewright.state.errors import Code, Refusal, Refused
+from edgewright.state.errors import Code, CorruptArtifact, EdgewrightError, Refusal, Refused
 from edgewright.state.events import JobEnded, JobOutcome, Packaged
 from edgewright.state.files import sync_folder
 from edgewright.state.ledger import Ledger
 from edgewright.state.run import Run
 from edgewright.state.store import Store
 from edgewright.tools.job_folder import Answer, Envelope, JobFolder, Progress, Result
+
+logger = logging.getLogger(__name__)
 
 POLL_S = 0.05
 Watcher = Callable[[Progress], Awaitable[None]]
@@ -70,16 +73,20 @@ class Jobs:
             lease = folder.take_lease()
         except OSError as error:
             raise _no_room(error) from error
+        started = False
+
+        def start() -> None:
+            nonlocal started
+            fcntl.fcntl(lease, fcntl.F_SETFD, 0)
+            self._started[envelope.job] = self._spawn(folder, lease)
+            started = True
+
         try:
-            yield lambda: self._start(envelope.job, folder, lease)
+            yield start
         finally:
             os.close(lease)  # the supervisor's copy holds it from here on
-            if envelope.job not in self._started:
+            if not started:
                 shutil.rmtree(folder.path, ignore_errors=True)
-
-    def _start(self, job: str, folder: JobFolder, lease: int) -> None:
-        fcntl.fcntl(lease, fcntl.F_SETFD, 0)
-        self._started[job] = self._spawn(folder, lease)
 
     def _spawn(self, folder: JobFolder, lease: int) -> int:
         command = [sys.executable, "-I", "-m", "edgewright.tools.supervisor", str(folder.path), str(lease)]
@@ -112,8 +119,11 @@ class Jobs:
         result = folder.result() or (None if alive else _interrupted(job))
         if result is None:
             return None
-        for new in result.answer.files:
-            self._store.adopt(Path(new.path), new.sha256)
+        try:
+            for new in result.answer.files:
+                self._store.adopt(Path(new.path), new.sha256)
+        except CorruptArtifact as error:
+            result = _unsound(job, result, error)
         self._move_package(folder, result.answer)
         run = self._record(name, job, result)
         self._reap(job)
@@ -160,7 +170,10 @@ class Jobs:
         with self._ledger.read() as look:
             active = look.active_jobs()
         for job in active:
-            self.settle(job)
+            try:
+                self.settle(job)
+            except (EdgewrightError, OSError) as error:  # one job's trouble is its own; it is tried again
+                logger.warning("job %s cannot be settled yet: %s", job, error)
         return [self._moved.get() for _ in range(self._moved.qsize())]
 
     def progress(self, job: str) -> Progress:
@@ -204,6 +217,19 @@ def supervisor_of(folder: JobFolder) -> int | None:
         if command[3:5] == wanted:
             return int(process.name)
     return None
+
+
+def _unsound(job: str, result: Result, error: CorruptArtifact) -> Result:
+    """Return the result of a job whose files are not what it said: it counts for nothing."""
+    refusal = Refusal(
+        Code.WORKER_CRASHED,
+        f"the result of job {job}",
+        str(error).rstrip("."),
+        "call the step again; nothing of it was recorded",
+        {"job": job},
+        ("P11",),
+    )
+    return Result(JobOutcome.FAILED, result.seconds, Answer(sandbox=result.answer.sandbox, refusal=refusal))
 
 
 def _no_room(error: OSError) -> Refused:

@@ -20,7 +20,7 @@ from edgewright.server.changes import Changes
 from edgewright.server.guard import Door, Granted, parse
 from edgewright.server.house import House
 from edgewright.server.replies import Reply, to_refusal, to_result
-from edgewright.state.errors import EdgewrightError, Refusal, Refused
+from edgewright.state.errors import Code, CorruptArtifact, CorruptLedger, EdgewrightError, Refusal, Refused
 from edgewright.state.events import Event
 from edgewright.state.run import Run
 from edgewright.tools.job_folder import Progress
@@ -64,6 +64,8 @@ class EdgewrightTool(Tool):
             named = arguments.get("run")
             run = await anyio.to_thread.run_sync(self._run_named, named) if isinstance(named, str) else None
             return _refusal(refused.refusal, run)
+        except (CorruptLedger, CorruptArtifact) as corrupt:
+            return _refusal(_corruption(self._spec.name, corrupt), None)
 
     async def _answer(self, request: requests.Request, context: Context[Any, Any]) -> CallToolResult:
         match request:
@@ -115,8 +117,20 @@ class EdgewrightTool(Tool):
         try:
             with self._house.ledger.read() as look:
                 return look.run(name)
-        except Refused:
+        except (Refused, CorruptLedger):
             return None
+
+
+def _corruption(call: str, corrupt: CorruptLedger | CorruptArtifact) -> Refusal:
+    return Refusal(
+        Code.CORRUPT,
+        f"{call} on this state folder",
+        str(corrupt).rstrip("."),
+        "have a person restore the state folder from a copy, or start the server on a new one with --state-folder; "
+        "nothing recorded there is trusted as it is",
+        {},
+        ("P11",),
+    )
 
 
 def _refusal(refusal: Refusal, run: Run | None) -> CallToolResult:

@@ -198,7 +198,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        with _naming_a_full_disk(), self._connected() as db:
+        with _naming_trouble(), self._connected() as db:
             db.execute("BEGIN IMMEDIATE")  # two servers that start at once migrate one after the other
             migrations.apply(db)
             db.conn.execute("COMMIT")
@@ -210,7 +210,7 @@ class Ledger:
         Raises:
             Refused: With DISK_FULL, where there is no room to write it.
         """
-        with _naming_a_full_disk(), self._connected() as db:
+        with _naming_trouble(), self._connected() as db:
             db.conn.execute("BEGIN IMMEDIATE")
             try:
                 yield Transaction(db)
@@ -221,8 +221,12 @@ class Ledger:
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """Open a consistent look at the ledger."""
-        with self._connected() as db:
+        """Open a consistent look at the ledger.
+
+        Raises:
+            CorruptLedger: If the file is no database any more.
+        """
+        with _naming_trouble(), self._connected() as db:
             db.conn.execute("BEGIN")
             try:
                 yield Transaction(db)
@@ -242,16 +246,34 @@ class Ledger:
 
 
 @contextmanager
-def _naming_a_full_disk() -> Iterator[None]:
+def _naming_trouble() -> Iterator[None]:
+    """Turn what SQLite may meet on a real machine into words.
+
+    Raises:
+        Refused: DISK_FULL where there is no room; BUSY where others hold the ledger longer than `BUSY_TIMEOUT_MS`.
+        CorruptLedger: Where the file is no database any more.
+    """
     try:
         yield
     except sqlite3.OperationalError as error:
-        if "disk is full" not in str(error) and "disk I/O error" not in str(error):
+        if "disk is full" in str(error) or "disk I/O error" in str(error):
+            raise Refused.because(
+                Code.DISK_FULL,
+                "writing to the ledger",
+                f"the state folder's disk takes no more ({error})",
+                "free space on that disk and call again; nothing was changed",
+                "P11",
+            ) from error
+        if "locked" in str(error):
+            raise Refused.because(
+                Code.BUSY,
+                "writing to the ledger",
+                f"other servers on this state folder held it for {BUSY_TIMEOUT_MS / 1000:g} s",
+                "call again; nothing was changed",
+                "P11",
+            ) from error
+        raise
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # its kinds, such as a broken constraint, are faults of ours
             raise
-        raise Refused.because(
-            Code.DISK_FULL,
-            "writing to the ledger",
-            f"the state folder's disk takes no more ({error})",
-            "free space on that disk and call again; nothing was changed",
-            "P11",
-        ) from error
+        raise CorruptLedger(f"The ledger's file cannot be read: {error}.") from error

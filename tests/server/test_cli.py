@@ -48,6 +48,26 @@ def test_runs_and_state_show_what_the_ledger_holds(tmp_path: Path) -> None:
     assert "Refused: run 'run-x'" in unknown.stderr
 
 
+@pytest.mark.promise("P3")
+def test_a_configuration_that_is_refused_is_named_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("tolerance_capp = 0.5\n")
+    monkeypatch.setenv("EDGEWRIGHT_CONFIG", str(config))
+    done = edgewright("runs", "--state-folder", str(tmp_path))
+    assert done.returncode == 1
+    assert f"the configuration ({config}) is refused: tolerance_capp" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.promise("P11")
+def test_a_ledger_that_is_no_database_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "edgewright.db").write_bytes(b"not a database" * 1000)
+    done = edgewright("serve", "--state-folder", str(tmp_path))
+    assert done.returncode == 1
+    assert "The ledger's file cannot be read" in done.stderr
+    assert (tmp_path / "edgewright.db").read_bytes() == b"not a database" * 1000
+
+
 @pytest.mark.parametrize("client", ["claude-desktop", "cursor", "vscode"])
 def test_a_client_snippet_is_json_that_starts_this_server(client: str, tmp_path: Path) -> None:
     done = edgewright("client-config", client, "--root", str(tmp_path))
