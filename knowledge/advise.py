@@ -4,11 +4,14 @@ The order of each list is the order of preference on that device (SPEC.md, "Stra
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from edgewright.state.artifacts import Device
-from edgewright.state.errors import Code
+from edgewright.state.errors import Code, Refusal
+from edgewright.state.evidence import Label, Latency
+from edgewright.state.guards import Asked, refusal_for
 from edgewright.state.phases import Call, legal_calls
 from edgewright.state.run import Run
 from edgewright.state.verdict import Outcome
@@ -49,9 +52,11 @@ class Idea:
 
 
 def _share_of(run: Run, *op_types: str) -> float:
-    """Return the part of the baseline's time spent in these operators."""
+    """Return the part of the baseline's time spent in these operators; all of it where nobody knows for the device."""
     if run.profiled is None:
         return 0.0
+    if not _is_telling(run, run.profiled.baseline.latency):
+        return 1.0
     return sum(spot.share for spot in run.profiled.baseline.hot_spots if spot.op_type in op_types)
 
 
@@ -59,6 +64,11 @@ def _has_calibration(run: Run) -> bool:
     """Whether there is calibration data that was not found unfit."""
     unfit = any(turned_down.refusal.code is Code.CALIBRATION_UNFIT for turned_down in run.turned_down)
     return run.profiled is not None and run.profiled.calibration is not None and not unfit
+
+
+def _is_telling(run: Run, latency: Latency) -> bool:
+    """Whether times may advise on the run's device: those of a host say nothing of a Raspberry Pi or a Jetson (P6)."""
+    return run.started.target_device is Device.CPU_GENERIC or latency.environment.label is Label.TARGET
 
 
 _MATMULS = ("MatMul", "Gemm", "FusedMatMul", "FusedGemm")
@@ -138,7 +148,9 @@ def advise(run: Run) -> tuple[Advice, ...]:
 
 
 def _start_again() -> Advice:
-    return Advice("profile_model", {}, "this run has no baseline; start a new one with corrected arguments")
+    return Advice(
+        "get_state", {}, "this run has no baseline; profile_model, with corrected arguments, starts a new one"
+    )
 
 
 def _on_verdict(run: Run) -> list[Advice]:
@@ -157,29 +169,45 @@ def _on_verdict(run: Run) -> list[Advice]:
 
 
 def _on_steps(run: Run) -> list[Advice]:
-    """Return the steps that were not tried yet, and packaging where it has become worth it."""
+    """Return the steps that were not tried yet, and packaging where it is possible and worth it."""
     ideas = [idea for idea in STRATEGIES[run.started.target_device] if idea.fits(run) and not _tried(run, idea)]
-    steps = [Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why) for idea in ideas]
+    steps = [Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why) for idea in ideas[:2]]
+    look = Advice("get_state", {"run": run.id}, "")
     if _is_packaged(run):
-        look = Advice("get_state", {"run": run.id}, "the best artifact is packaged; further steps stay possible")
-        return [look, *steps[:2]]
+        return [replace(look, why="the best artifact is packaged; further steps stay possible"), *steps]
+    if (refusal := _packaging_refused(run)) is not None:
+        return [*steps, replace(look, why=f"packaging would be refused: {refusal.why}")]
     package = Advice("package", {"run": run.id}, "ships the best kept artifact, or the original where nothing was kept")
-    if not steps or _target_reached(run):
-        return [package, *steps[:2]]
-    return [*steps[:2], package]
+    return [package, *steps] if not steps or _target_reached(run) else [*steps, package]
+
+
+def _packaging_refused(run: Run) -> Refusal | None:
+    return refusal_for(run, Asked(Call.PACKAGE, run.started.policy, datetime.now(UTC)))
 
 
 def _is_packaged(run: Run) -> bool:
     return run.current is not None and any(package.artifact == run.current.sha256 for package in run.packages)
 
 
+# What speaks of the step itself. Anything else, a full disk or a changed original, may be gone the next time.
+LASTING = frozenset(
+    {
+        Code.NOTHING_CHANGED,
+        Code.SCHEME_NOT_OFFERED,
+        Code.CONVERSION_DIVERGED,
+        Code.MODEL_UNSUPPORTED,
+        Code.MODEL_INVALID,
+        Code.MODEL_NOT_FINITE,
+        Code.CALIBRATION_UNFIT,
+    }
+)
 # The arguments by which ideas of one scheme differ; recipes carry them under the same names.
 DISTINGUISHING = frozenset({"per_channel", "calibration_method", "operations"})
 
 
 def _tried(run: Run, idea: Idea) -> bool:
     """Whether a step of this kind was decided on, or found impossible."""
-    for job in (turned_down.job for turned_down in run.turned_down):
+    for job in (turned.job for turned in run.turned_down if turned.refusal.code in LASTING):
         if job.call == idea.call and all(job.arguments.get(name) == value for name, value in idea.arguments.items()):
             return True
     wanted = {name: value for name, value in idea.arguments.items() if name in DISTINGUISHING}
@@ -195,7 +223,7 @@ def _tried(run: Run, idea: Idea) -> bool:
 def _target_reached(run: Run) -> bool:
     """Whether the best kept artifact is fast enough, or faster at all where no target was named."""
     best = run.best
-    if best is None or best.benchmark is None:
+    if best is None or best.benchmark is None or not _is_telling(run, best.benchmark.candidate):
         return False
     target_ms = run.started.latency_target_ms
     if target_ms is None:

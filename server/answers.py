@@ -1,6 +1,7 @@
 """The calls that read, and the answer to a call whose work has ended. None of them changes a run."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from edgewright.knowledge.advise import advise
 from edgewright.server import requests, state_block
@@ -16,6 +17,15 @@ from edgewright.tools.runtimes.grid import missing
 
 RUNS_SHOWN = 20
 NEXT_SHOWN = 3
+# What only the caller knows stands in angle brackets.
+PROFILE_ARGUMENTS = MappingProxyType(
+    {
+        "model_path": "<absolute path>",
+        "validation": "<absolute path>",
+        "metric": "top-1",
+        "target_device": "cpu-generic",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,18 @@ def running(house: House, job: str) -> Reply:
         summary=f"At work: {progress.message} ({progress.done}/{progress.total}). Poll get_job.",
         job=job,
         next=[Next(tool="get_job", arguments={"job": job, "wait_seconds": 45}, why="waits for the end")],
+    )
+
+
+def cancelled(run: Run, job: str) -> Reply:
+    """Return the reply to a call that ended a job."""
+    return Reply(
+        status="done",
+        run=run.id,
+        phase=str(run.phase),
+        summary=f"Job {job} was cancelled, with every process it started. The run stands as before.",
+        job=job,
+        next=legal_next(run),
     )
 
 
@@ -154,5 +176,5 @@ def overview(house: House) -> Reply:
             "least_validation": settings.least_validation,
             "metrics_allowed": list(settings.metrics) or "every installed one",
         },
-        next=[*following, Next(tool="profile_model", arguments={}, why="starts a run")],
+        next=[*following, Next(tool="profile_model", arguments=dict(PROFILE_ARGUMENTS), why="starts a run")],
     )

@@ -1,5 +1,6 @@
 """Builds the MCP server: all wiring on one screen."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -16,6 +17,9 @@ from edgewright.server.prompts import INSTRUCTIONS, add_prompts
 from edgewright.server.resources import add_resources
 from edgewright.server.settings import Settings
 from edgewright.server.tool import EdgewrightTool
+from edgewright.state.errors import EdgewrightError
+
+logger = logging.getLogger(__name__)
 
 ADOPT_EVERY_S = 0.5
 
@@ -54,6 +58,11 @@ def build_server(settings: Settings) -> MCPServer[House]:
 
 async def _adopt(house: House, changes: Changes) -> None:
     while True:
-        for run in await anyio.to_thread.run_sync(house.jobs.settle_all):
+        try:
+            moved = await anyio.to_thread.run_sync(house.jobs.settle_all)
+        except EdgewrightError as error:  # a ledger that is full or held: the next round tries again
+            logger.warning("jobs cannot be settled: %s", error)
+            moved = []
+        for run in moved:
             await changes.announce(run)
         await anyio.sleep(ADOPT_EVERY_S)

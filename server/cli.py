@@ -53,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--root", type=Path, action="append", default=[], help="folder that models may be read from"
         )
-    for command in commands.choices.values():
+    for name, command in commands.choices.items():
+        if name == "client-config":
+            continue
         command.add_argument("--state-folder", type=Path, help="where ledger, files and packages lie")
     return parser
 
@@ -62,7 +64,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     """Return the operator's settings with what the command line overrides."""
     given: dict[str, Any] = {}  # pydantic checks each value against its field
     if arguments.state_folder:
-        given["state_folder"] = arguments.state_folder.expanduser().resolve()
+        given["state_folder"] = arguments.state_folder
     if roots := getattr(arguments, "root", []):
         given["roots"] = tuple(root.expanduser().resolve() for root in roots)
     return Settings(**given)

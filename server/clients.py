@@ -1,31 +1,46 @@
 """The snippet that each client wants in its configuration."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 
-def _command(roots: list[Path]) -> dict[str, object]:
-    arguments = ["-m", "edgewright.server", "serve"]
+@dataclass(frozen=True)
+class Command:
+    """How the server is started."""
+
+    program: str
+    arguments: tuple[str, ...]
+
+    @property
+    def entry(self) -> dict[str, object]:
+        """The command as JSON configurations want it."""
+        return {"command": self.program, "args": list(self.arguments)}
+
+
+def _command(roots: list[Path]) -> Command:
+    # -I: a client starts this in the project folder, and nothing there may pass for one of our modules.
+    arguments = ["-I", "-m", "edgewright.server", "serve"]
     for root in roots:
         arguments += ["--root", str(root)]
-    return {"command": sys.executable, "args": arguments}
+    return Command(sys.executable, tuple(arguments))
 
 
 def _claude_code(roots: list[Path]) -> str:
     command = _command(roots)
-    words = [str(command["command"]), *map(str, command["args"] if isinstance(command["args"], list) else [])]
-    return "claude mcp add edgewright -- " + " ".join(words)
+    return "claude mcp add edgewright -- " + shlex.join([command.program, *command.arguments])
 
 
 def _servers(roots: list[Path]) -> str:
-    return json.dumps({"mcpServers": {"edgewright": _command(roots)}}, indent=2)
+    return json.dumps({"mcpServers": {"edgewright": _command(roots).entry}}, indent=2)
 
 
 def _vscode(roots: list[Path]) -> str:
-    return json.dumps({"servers": {"edgewright": {"type": "stdio", **_command(roots)}}}, indent=2)
+    return json.dumps({"servers": {"edgewright": {"type": "stdio", **_command(roots).entry}}}, indent=2)
 
 
 CLIENTS: Mapping[str, tuple[str, Callable[[list[Path]], str]]] = MappingProxyType(

@@ -28,17 +28,22 @@ from edgewright.state.run import Run
 from edgewright.tools.job_folder import Envelope
 from edgewright.tools.orders import Order
 
+# Far more than any data card needs, far less than any decoder bears.
+DEEPEST = 20
+
 
 @dataclass(frozen=True)
 class Granted:
     """A call that was let through.
 
     Attributes:
-        run: The run after what was written at once.
+        run: The run as it stands.
+        number: The event that the call led to.
         job: The work that began, or that an earlier equal call began.
     """
 
     run: Run
+    number: int
     job: str | None = None
 
 
@@ -59,7 +64,8 @@ def parse(spec: ToolSpec, arguments: dict[str, object]) -> requests.Request:
             unknown=unknown,
         )
     try:
-        return spec.request.model_validate(arguments)
+        request = spec.request.model_validate(arguments)
+        _check_recordable(request)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)]
         raise Refused.because(
@@ -69,6 +75,30 @@ def parse(spec: ToolSpec, arguments: dict[str, object]) -> requests.Request:
             "correct them and call again; the tool's input schema has every bound",
             problems=problems[:5],
         ) from error
+    return request
+
+
+def _check_recordable(request: requests.Request) -> None:
+    """Refuse what the ledger could not write down and read again.
+
+    Raises:
+        Refused: INVALID_ARGUMENT, for nesting beyond `DEEPEST` or text that is not Unicode.
+    """
+    content = request.model_dump(mode="python")
+    depth = _depth(content)
+    try:
+        json.dumps(content if depth <= DEEPEST else None, ensure_ascii=False, default=str).encode()
+        why = f"an argument is nested {depth} deep, and {DEEPEST} is the most" if depth > DEEPEST else ""
+    except UnicodeEncodeError:
+        why = "an argument holds half a surrogate pair, which is no text"
+    if why:
+        raise Refused.because(Code.INVALID_ARGUMENT, "a call that cannot be recorded", why, "correct it and call again")
+
+
+def _depth(content: object, level: int = 0) -> int:
+    """Return how deep plain data is nested, as far as it matters."""
+    inner = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+    return level if level > DEEPEST else max([level, *(_depth(entry, level + 1) for entry in inner)])
 
 
 Start = Callable[[], None]
@@ -131,13 +161,27 @@ class Door:
         plan = spec.plan(self._house, change, run, request)
         if plan.order is None:
             run = change.append(run.id, *plan.events)
-            self._remember(change, request, run.id, "")
-            return Granted(run), None
+            self._remember(change, request, run, "")
+            return Granted(run, run.version), None
+        _pass(self._crowded(change))
         job = new_job()
         start = leases.enter_context(self._house.jobs.prepared(self._envelope(job, run, plan.order)))
         run = change.append(run.id, JobStarted(job, question.call, _arguments(request)))
-        self._remember(change, request, run.id, job)
-        return Granted(run, job), start
+        self._remember(change, request, run, job)
+        return Granted(run, run.version, job), start
+
+    def _crowded(self, change: Transaction) -> Refusal | None:
+        """Refuse more work at once than the operator wants on this machine."""
+        active = change.active_jobs()
+        if len(active) < self._house.settings.jobs_at_once:
+            return None
+        return Refusal(
+            Code.BUSY,
+            "starting another job",
+            f"{len(active)} are at work, and the operator's limit is {self._house.settings.jobs_at_once}",
+            f"wait for one with get_job(job='{next(iter(active))}')",
+            {"active": list(active)},
+        )
 
     def _envelope(self, job: str, run: Run, order: Order) -> Envelope:
         settings = self._house.settings
@@ -165,7 +209,7 @@ class Door:
                 "use a new key for a new call",
                 "P12",
             )
-        return Granted(change.run(known.run), known.job or None)
+        return Granted(change.run(known.run), known.number, known.job or None)
 
     def _same_at_work(self, change: Transaction, request: requests.Request) -> Granted | None:
         """Return the job that is doing exactly this already: asking twice is asking once."""
@@ -178,12 +222,12 @@ class Door:
             except CorruptLedger:  # another run's trouble, unless this is it: then the guards meet it next
                 continue
             if run.job is not None and run.job.arguments == _arguments(request):
-                return Granted(run, job)
+                return Granted(run, run.version, job)
         return None
 
-    def _remember(self, change: Transaction, request: requests.Request, run: str, job: str) -> None:
+    def _remember(self, change: Transaction, request: requests.Request, run: Run, job: str) -> None:
         if key := getattr(request, "idempotency_key", None):
-            change.remember(RememberedCall(key, _digest(request), run, job))
+            change.remember(RememberedCall(key, _digest(request), run.id, job, run.version))
 
     def _write_down(self, run: str, spec: ToolSpec, refusal: Refusal) -> None:
         """Record the refusal. Where even that finds no room, the refusal itself still goes out."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edgewright.server.jobs import Jobs
 from edgewright.server.settings import Settings
+from edgewright.state.errors import EdgewrightError
 from edgewright.state.ledger import Ledger
 from edgewright.state.store import Store
 
@@ -29,6 +30,8 @@ class House:
     def open(cls, settings: Settings) -> "House":
         """Open, or make, the state folder that the settings name."""
         folder = settings.state_folder
+        if any(folder.is_relative_to(root) for root in settings.roots):
+            raise EdgewrightError(f"the state folder {folder} lies under an allowed root, where callers may write")
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / "host.lock").touch(mode=0o600)
         ledger, store = Ledger(folder / "edgewright.db"), Store(folder / "objects")

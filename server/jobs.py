@@ -3,7 +3,7 @@
 A job belongs to the state folder, not to the server that started it: clients and servers come and go.
 """
 
-import fcntl
+import errno
 import logging
 import os
 import shutil
@@ -11,15 +11,16 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from secrets import token_hex
 
 import anyio
+from pydantic import ValidationError
 
-from edgewright.state.errors import Code, CorruptArtifact, EdgewrightError, Refusal, Refused
-from edgewright.state.events import JobEnded, JobOutcome, Packaged
+from edgewright.state.errors import Code, CorruptArtifact, CorruptLedger, EdgewrightError, Refusal, Refused
+from edgewright.state.events import Event, JobEnded, JobOutcome, Packaged
 from edgewright.state.files import sync_folder
 from edgewright.state.ledger import Ledger
 from edgewright.state.run import Run
@@ -29,6 +30,7 @@ from edgewright.tools.job_folder import Answer, Envelope, JobFolder, Progress, R
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.05
+LEASE_FD = 3
 Watcher = Callable[[Progress], Awaitable[None]]
 
 # Everything else of the server's environment stays behind; a worker has no business with its secrets.
@@ -72,13 +74,15 @@ class Jobs:
             folder.write_envelope(envelope)
             lease = folder.take_lease()
         except OSError as error:
-            raise _no_room(error) from error
+            raise _not_started(error) from error
         started = False
 
         def start() -> None:
             nonlocal started
-            fcntl.fcntl(lease, fcntl.F_SETFD, 0)
-            self._started[envelope.job] = self._spawn(folder, lease)
+            try:
+                self._started[envelope.job] = self._spawn(folder, lease)
+            except OSError as error:
+                raise _not_started(error) from error
             started = True
 
         try:
@@ -89,7 +93,7 @@ class Jobs:
                 shutil.rmtree(folder.path, ignore_errors=True)
 
     def _spawn(self, folder: JobFolder, lease: int) -> int:
-        command = [sys.executable, "-I", "-m", "edgewright.tools.supervisor", str(folder.path), str(lease)]
+        command = [sys.executable, "-I", "-m", "edgewright.tools.supervisor", str(folder.path), str(LEASE_FD)]
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _SET
         return os.posix_spawn(
             sys.executable,
@@ -99,6 +103,7 @@ class Jobs:
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(folder.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
+                (os.POSIX_SPAWN_DUP2, lease, LEASE_FD),
             ],
             setsid=True,
             setsigmask=[signal.SIGTERM],  # until the supervisor is ready to be cancelled
@@ -120,41 +125,55 @@ class Jobs:
         if result is None:
             return None
         try:
-            for new in result.answer.files:
-                self._store.adopt(Path(new.path), new.sha256)
-        except CorruptArtifact as error:
-            result = _unsound(job, result, error)
-        self._move_package(folder, result.answer)
-        run = self._record(name, job, result)
+            found = self._take(folder, result)
+        except (CorruptArtifact, ValidationError, KeyError) as error:
+            found, result = None, _unsound(job, result, error)
+        run = self._record(name, job, found, result)
         self._reap(job)
-        shutil.rmtree(folder.path / "scratch", ignore_errors=True)
+        shutil.rmtree(folder.work / "scratch", ignore_errors=True)
         return run
 
-    def _record(self, name: str, job: str, result: Result) -> Run:
+    def _take(self, folder: JobFolder, result: Result) -> Event | None:
+        """Take a finished job's files where they belong; return its evidence. Nothing that the worker said is believed.
+
+        Raises:
+            CorruptArtifact: If a file is not what it was announced as, or not the job's own.
+            pydantic.ValidationError, KeyError: If the evidence is none.
+            Refused: With DISK_FULL, where there is no room.
+        """
         answer = result.answer
-        ended = JobEnded(job, result.outcome, result.seconds, answer.sandbox, answer.refusal)
+        if result.outcome is not JobOutcome.DONE or answer.found is None:
+            return None
+        event = answer.found.event
+        for new in answer.files:
+            self._store.adopt(_own(folder, new.path), new.sha256)
+        if isinstance(event, Packaged) and answer.package is not None:
+            self._move_package(_own(folder, answer.package), event.folder)
+        return event
+
+    def _move_package(self, source: Path, name: str) -> None:
+        """Move a finished package among the packages; doing it twice, or in two servers, is doing it once."""
+        final = self._packages / name
+        if name != Path(name).name:
+            raise CorruptArtifact(f"{name!r} is no name of a package.")
+        self._packages.mkdir(parents=True, exist_ok=True)
+        try:
+            source.rename(final)
+        except FileNotFoundError:
+            if not final.exists():
+                raise CorruptArtifact(f"The package {name} is not there.") from None
+        sync_folder(self._packages)
+
+    def _record(self, name: str, job: str, found: Event | None, result: Result) -> Run:
         with self._ledger.change() as change:
             if job not in change.active_jobs():
                 return change.run(name)
-            found = [answer.found.event] if answer.found and result.outcome is JobOutcome.DONE else []
-            run = change.append(name, *found, ended)
+            try:
+                run = change.append(name, *([found] if found else []), _end(job, result))
+            except CorruptLedger as error:  # the evidence does not follow from the run: it counts for nothing
+                run = change.append(name, _end(job, _unsound(job, result, error)))
         self._moved.put(name)
         return run
-
-    def _move_package(self, folder: JobFolder, answer: Answer) -> None:
-        """Move a finished package among the packages."""
-        if answer.package is None or answer.found is None:
-            return
-        event = answer.found.event
-        source = folder.path / answer.package
-        if not isinstance(event, Packaged) or not source.exists():
-            return
-        self._packages.mkdir(parents=True, exist_ok=True)
-        try:
-            source.rename(self._packages / event.folder)
-        except FileNotFoundError:
-            return  # another server has just moved it
-        sync_folder(self._packages)
 
     def _reap(self, job: str) -> None:
         """Take leave of a supervisor that this process started; others' go to their own parents."""
@@ -184,26 +203,26 @@ class Jobs:
         """Wait for a job's end, reporting progress; return the run once settled, `None` when the time is up."""
         deadline = time.monotonic() + seconds
         last: Progress | None = None
-        while (run := await anyio.to_thread.run_sync(self.settle, job)) is None:
-            progress = self.progress(job)
+        while True:
+            run, progress = await anyio.to_thread.run_sync(self._look, job)
+            if run is not None:
+                return run
             if progress != last:
                 await watcher(progress)
                 last = progress
             if time.monotonic() >= deadline:
                 return None
             await anyio.sleep(POLL_S)
-        return run
 
-    async def cancel(self, job: str) -> Run | None:
-        """Ask a job to end, with everything it started; return the run once it has."""
+    def _look(self, job: str) -> tuple[Run | None, Progress]:
+        return self.settle(job), self.progress(job)
+
+    def cancel(self, job: str) -> None:
+        """Ask a job to end, with everything it started. Its end is then to be waited for."""
         folder = self.folder(job)
         if folder.is_alive() and (pid := supervisor_of(folder)) is not None:
-            os.kill(pid, signal.SIGTERM)
-
-        async def unwatched(_: Progress) -> None:
-            return None
-
-        return await self.wait(job, 10, unwatched)
+            with suppress(ProcessLookupError):  # it may have ended in between
+                os.kill(pid, signal.SIGTERM)
 
 
 def supervisor_of(folder: JobFolder) -> int | None:
@@ -219,8 +238,24 @@ def supervisor_of(folder: JobFolder) -> int | None:
     return None
 
 
-def _unsound(job: str, result: Result, error: CorruptArtifact) -> Result:
-    """Return the result of a job whose files are not what it said: it counts for nothing."""
+def _own(folder: JobFolder, named: str) -> Path:
+    """Return a path that the worker named, if it lies in the worker's own folder.
+
+    Raises:
+        CorruptArtifact: If it leads anywhere else.
+    """
+    path = (folder.work / named).resolve()
+    if not path.is_relative_to(folder.work.resolve()):
+        raise CorruptArtifact(f"{named!r} lies outside the job's own folder.")
+    return path
+
+
+def _end(job: str, result: Result) -> JobEnded:
+    return JobEnded(job, result.outcome, result.seconds, result.answer.sandbox, result.answer.refusal)
+
+
+def _unsound(job: str, result: Result, error: Exception) -> Result:
+    """Return the result of a job that is not what it said it was: it counts for nothing."""
     refusal = Refusal(
         Code.WORKER_CRASHED,
         f"the result of job {job}",
@@ -232,12 +267,14 @@ def _unsound(job: str, result: Result, error: CorruptArtifact) -> Result:
     return Result(JobOutcome.FAILED, result.seconds, Answer(sandbox=result.answer.sandbox, refusal=refusal))
 
 
-def _no_room(error: OSError) -> Refused:
+def _not_started(error: OSError) -> Refused:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    room = "free space on the disk of the state folder"
     return Refused.because(
-        Code.DISK_FULL,
+        Code.DISK_FULL if full else Code.INTERRUPTED,
         "starting a job",
-        f"its folder could not be written ({error.strerror})",
-        "free space on the disk of the state folder and call again; nothing was changed",
+        f"the system refused its folder or its process ({error.strerror})",
+        f"{room if full else 'look at the limits and rights of the account that runs the server'} and call again",
         "P11",
     )
 

@@ -27,12 +27,16 @@ def add_prompts(server: MCPServer[Any]) -> None:
         name="optimize_model", title="Optimise a model", description="Walk one model from PROFILE to PACKAGE."
     )
     def optimize_model(
-        model_path: str, validation: str, metric: str = "top-1", target_device: str = "cpu-generic"
+        model_path: str,
+        validation: str,
+        calibration: str = "none",
+        metric: str = "top-1",
+        target_device: str = "cpu-generic",
     ) -> str:
         devices = ", ".join(Device)
         return (
             f"Make the model {model_path} fit for {target_device} (known devices: {devices}) with Edgewright.\n"
-            f"Validation set: {validation}; metric: {metric}.\n"
+            f"Validation set: {validation}; calibration set: {calibration}; metric: {metric}.\n"
             "Call get_state() first, then profile_model. Show me the baseline and the echoed sample, and ask me if the "
             "preprocessing looks wrong. Then take the recommended step in `next`, benchmark and validate it, show me "
             "the numbers with their labels, and decide. Go on until `next` recommends package; then package and "

@@ -40,12 +40,12 @@ def _opened(value: object) -> object:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     return value
 
 
-DataArgument = Annotated[str | Data, BeforeValidator(_opened)]
+DataArgument = Annotated[Annotated[str, Field(max_length=4096)] | Data, BeforeValidator(_opened)]
 
 
 class ProfileModel(Request):
@@ -63,8 +63,11 @@ class ProfileModel(Request):
     calibration: DataArgument | None = Field(
         None, description="Real samples for INT8 ranges, disjoint from validation; same forms"
     )
-    accuracy_tolerance: float = Field(
-        0.02, ge=0, lt=1, description="Largest relative accuracy drop, 0.02 = 2 %; the operator's cap cannot be passed"
+    accuracy_tolerance: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Largest relative accuracy drop; default 0.02 (2 %) or the operator's cap if lower",
     )
     latency_target_ms: float | None = Field(None, gt=0, description="Wanted latency in ms, if there is one")
     idempotency_key: Key = ""
@@ -82,7 +85,7 @@ class Quantize(Request):
     calibration_method: Literal["minmax", "percentile", "entropy"] = Field(
         "minmax", description="int8_static: how activation ranges are chosen"
     )
-    calibration_samples: int = Field(200, ge=1, le=100_000, description="int8_static: samples to take ranges from")
+    calibration_samples: int = Field(200, ge=100, le=100_000, description="int8_static: samples to take ranges from")
     idempotency_key: Key = ""
 
 
@@ -153,7 +156,6 @@ class GetJob(Request):
 
     job: JobHandle
     wait_seconds: float = Field(20, ge=0, le=45, description="How long to wait for the job's end, in seconds")
-    detail: Detail = "summary"
 
 
 class CancelJob(Request):

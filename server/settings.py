@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import platformdirs
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -50,7 +50,20 @@ class Settings(BaseSettings):
     job_seconds: float = Field(3600, gt=0, description="Wall time after which a job is ended")
     job_memory_bytes: int = Field(8 * GIB, ge=GIB // 4, description="Resident memory at which a job is ended")
     job_file_bytes: int = Field(16 * GIB, ge=1 << 20, description="Largest file that a job may write")
+    jobs_at_once: int = Field(4, ge=1, description="Jobs at work at the same time, over all runs")
     wait_s: float = Field(45, ge=0, le=50, description="How long a call waits for its job before it answers `running`")
+
+    @field_validator("roots")
+    @classmethod
+    def _resolved(cls, roots: tuple[Path, ...]) -> tuple[Path, ...]:
+        """What a root leads to is settled now; a link put in its place later leads nowhere."""
+        return tuple(root.expanduser().resolve() for root in roots)
+
+    @field_validator("state_folder")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        """A job works in a folder of its own; a relative path would mean another place there."""
+        return folder.expanduser().resolve()
 
     @classmethod
     def settings_customise_sources(
@@ -67,8 +80,8 @@ class Settings(BaseSettings):
 
     @property
     def real_roots(self) -> tuple[str, ...]:
-        """The roots with links resolved, once and by the operator's own word."""
-        return tuple(str(root.expanduser().resolve()) for root in self.roots)
+        """The roots, links in them resolved once: at the start, by the operator's own word."""
+        return tuple(map(str, self.roots))
 
     @property
     def policy(self) -> Policy:

@@ -11,10 +11,10 @@ def fields(run: Run) -> dict[str, object]:
     """Return the block's fields in the seed's order. What was not measured says so."""
     profiled, best = run.profiled, run.best
     baseline = profiled.baseline if profiled else None
-    tolerance = profiled.tolerance if profiled else run.started.accuracy_tolerance
+    tolerance = run.tolerance
     label = baseline.latency.environment.label if baseline else None
     latency = baseline.latency.mean_ms if baseline else None
-    best_latency = best.benchmark.candidate.mean_ms if best and best.benchmark else latency
+    fastest = best.benchmark.candidate if best and best.benchmark else None
     accuracy = baseline.accuracy.value if baseline else None
     best_accuracy = best.accuracy.value if best and best.accuracy else accuracy
     return {
@@ -26,7 +26,9 @@ def fields(run: Run) -> dict[str, object]:
         "baseline_accuracy": UNMEASURED if accuracy is None else round(accuracy, 6),
         "accuracy_tolerance": f"{tolerance:.4g}" if tolerance < 0.0001 else f"{tolerance:.2%}",
         "optimizations_applied": ", ".join(_applied(run)) or "none",
-        "current_best_latency_ms": _measured(best_latency, label),
+        "current_best_latency_ms": _measured(fastest.mean_ms, fastest.environment.label)
+        if fastest
+        else _measured(latency, label),
         "current_best_accuracy": UNMEASURED if best_accuracy is None else round(best_accuracy, 6),
         "original_model_path": run.started.model_path,
         "last_action": run.last_action,

@@ -126,7 +126,7 @@ def _benchmark(benchmark: Benchmark) -> Summary:
 def _accuracy(event: AccuracyRecorded, run: Run) -> Summary:
     if run.profiled is None:
         return Summary("Accuracy recorded.")
-    verdict = judge(run.profiled.baseline.reference, event.accuracy, run.profiled.tolerance)
+    verdict = judge(run.profiled.baseline.reference, event.accuracy, run.tolerance)
     agreement = event.accuracy.agreement
     return Summary(
         f"{verdict.sentence}.",

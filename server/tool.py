@@ -21,9 +21,11 @@ from edgewright.server.guard import Door, Granted, parse
 from edgewright.server.house import House
 from edgewright.server.replies import Reply, to_refusal, to_result
 from edgewright.state.errors import Code, CorruptArtifact, CorruptLedger, EdgewrightError, Refusal, Refused
-from edgewright.state.events import Event
+from edgewright.state.events import Event, JobOutcome
 from edgewright.state.run import Run
 from edgewright.tools.job_folder import Progress
+
+CANCEL_WAIT_S = 10
 
 
 class EdgewrightTool(Tool):
@@ -71,14 +73,14 @@ class EdgewrightTool(Tool):
         match request:
             case requests.GetState():
                 if request.run is not None:
-                    await anyio.to_thread.run_sync(self._door.settle, request.run)
+                    await anyio.to_thread.run_sync(self._settle_if_possible, request.run)
                 return to_result(await anyio.to_thread.run_sync(answers.state_of, self._house, request))
             case requests.GetJob():
                 return await self._wait(request.job, request.wait_seconds, context)
             case requests.CancelJob():
                 await anyio.to_thread.run_sync(answers.ended, self._house, request.job)
-                await self._house.jobs.cancel(request.job)
-                return await self._wait(request.job, 0, context)
+                await anyio.to_thread.run_sync(self._house.jobs.cancel, request.job)
+                return await self._wait(request.job, CANCEL_WAIT_S, context)
             case _:
                 granted = await anyio.to_thread.run_sync(self._door.enter, self._spec, request)
                 return await self._carry_on(granted, context)
@@ -88,12 +90,12 @@ class EdgewrightTool(Tool):
         await self._changes.announce(granted.run.id)
         if granted.job is not None:
             return await self._wait(granted.job, self._house.settings.wait_s, context)
-        event = await anyio.to_thread.run_sync(self._last_event, granted.run)
+        event = await anyio.to_thread.run_sync(self._event, granted)
         return to_result(answers.reply_to(self._house, granted.run, event))
 
-    def _last_event(self, run: Run) -> Event:
+    def _event(self, granted: Granted) -> Event:
         with self._house.ledger.read() as look:
-            return look.records(run.id)[run.version - 1].event
+            return look.records(granted.run.id)[granted.number - 1].event
 
     async def _wait(self, job: str, seconds: float, context: Context[Any, Any]) -> CallToolResult:
         """Wait for a job and answer as its call would have."""
@@ -109,9 +111,19 @@ class EdgewrightTool(Tool):
             ended = await anyio.to_thread.run_sync(answers.ended, self._house, job)
         if ended is None:
             raise EdgewrightError(f"job {job} was settled and has no end")
+        if ended.ended.outcome is JobOutcome.CANCELLED and self._spec.request is requests.CancelJob:
+            return to_result(answers.cancelled(ended.run, job))
         if ended.ended.refusal is not None:
             return _refusal(ended.ended.refusal, ended.run)
         return to_result(answers.reply_to(self._house, ended.run, ended.evidence or ended.ended, job=job))
+
+    def _settle_if_possible(self, run: str) -> None:
+        """Settle what has ended; looking at a run must work even where nothing can be written."""
+        try:
+            self._door.settle(run)
+        except Refused as refused:
+            if refused.refusal.code not in {Code.DISK_FULL, Code.BUSY}:
+                raise
 
     def _run_named(self, name: str) -> Run | None:
         try:

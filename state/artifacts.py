@@ -16,7 +16,7 @@ class Format(StrEnum):
 
 
 class Device(StrEnum):
-    """Devices that a run can aim at; what is known of each is `edgewright.knowledge.devices`."""
+    """Devices that a run can aim at."""
 
     JETSON_ORIN_NANO = "jetson-orin-nano"
     RASPBERRY_PI_5 = "raspberry-pi-5"

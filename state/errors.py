@@ -5,7 +5,7 @@ EdgewrightError
 ├── Refused            what was asked for cannot be granted; carries the Refusal that says why and what to do
 ├── CorruptLedger      an event's hash, order or transition does not hold: nothing after it may be trusted
 ├── CorruptArtifact    a stored file no longer has the SHA-256 that names it
-└── WorkerFailed       a job's process ended without an answer: it crashed, was killed or passed a limit
+└── WorkerFailed       a measuring process ended without an answer: it crashed or was killed
 ```
 
 A refusal is a value until it has to cross a call that cannot return it; `Refused` is that crossing. Only

@@ -114,11 +114,6 @@ class Memory:
     empty_runtime_bytes: int
     environment: Environment
 
-    @property
-    def above_runtime_bytes(self) -> int:
-        """What the model itself costs."""
-        return max(0, self.peak_bytes - self.empty_runtime_bytes)
-
 
 class Direction(StrEnum):
     """Whether more of a metric is better."""

@@ -212,8 +212,8 @@ def shipped(run: Run, asked: Asked) -> Step | None:
         return None
     if not run.kept:
         return Step(run.profiled.original, (), accuracy=run.profiled.baseline.accuracy)
-    ranked = sorted(run.kept, key=lambda step: step.benchmark.ratio.median if step.benchmark else 1.0)
-    fit = [step for step in ranked if not _unproven(run, step, asked, "") and not _misfit(run, step)]
+    ranked = sorted(run.kept, key=Step.time_ratio)
+    fit = [step for step in ranked if not _unproven(run, step, asked, "packaging") and not _misfit(run, step)]
     return (fit or ranked)[0]
 
 
@@ -236,58 +236,53 @@ def _misfit(run: Run, step: Step) -> Refusal | None:
         return None
     return Refusal(
         Code.FORMAT_DEVICE,
-        f"packaging a {have} file for {device}",
-        f"a {device} runs {want}",
-        f"call convert(format='{want}') first, or profile the model for a device that runs {have}",
+        f"packaging for {device} a file of the format {have}",
+        f"{device} runs {want}, and this version makes no {want} yet"
+        if want is not Format.ONNX
+        else f"{device} runs {want}",
+        f"profile the model for a device that runs {have}, such as cpu-generic",
         {"format": str(have), "wanted": str(want), "device": str(device)},
         ("P8",),
     )
 
 
+_WAYS_OUT = MappingProxyType(
+    {
+        "keeping": "call decide(revert) and try a milder step: another scheme or calibration method, more or broader "
+        "calibration data, or a different base",
+        "packaging": "make and keep a candidate that passes, or profile the original model in a new run",
+    }
+)
+
+
 def _unproven(run: Run, step: Step, asked: Asked, doing: str) -> Refusal | None:
-    name = step.artifact.name
-    verdict = run.verdict_of(step)
-    if verdict is None or step.accuracy is None or run.profiled is None:
-        return Refusal(
-            Code.EVIDENCE_MISSING,
-            f"{doing} {name}",
-            "its accuracy has not been measured",
-            "call validate first",
-            {"artifact": step.artifact.sha256},
-            ("P3",),
-        )
-    reference, measured = run.profiled.baseline.reference, step.accuracy
+    """Return why a step may not be kept or packaged: unmeasured, measured otherwise, or below the floor."""
+    verdict, measured = run.verdict_of(step), step.accuracy
+    if verdict is None or measured is None or run.profiled is None:
+        return _unmeasured(step, doing, "its accuracy has not been measured", "P3")
+    reference = run.profiled.baseline.reference
     yardsticks = [(a.metric, a.dataset, a.preprocessing, a.n) for a in (reference, measured)]
     if measured.artifact != step.artifact.sha256 or yardsticks[0] != yardsticks[1]:
-        return Refusal(
-            Code.EVIDENCE_MISSING,
-            f"{doing} {name}",
-            "its accuracy was not measured with the metric, data and preprocessing of the baseline",
-            "call validate on this candidate",
-            {"artifact": step.artifact.sha256},
-            ("P9",),
-        )
+        why = "its accuracy was not measured with the metric, data and preprocessing of the baseline"
+        return _unmeasured(step, doing, why, "P9")
     least, now = asked.policy.least_level, asked.now
     waived = any(w.covers(measured, reference, verdict, least=least, now=now) for w in run.waivers)
     if verdict.outcome is Outcome.PASS or waived:
         return None
     return Refusal(
         Code.ACCURACY_BELOW_FLOOR,
-        f"{doing} {name}",
+        f"{doing} {step.artifact.name}",
         verdict.sentence,
-        "call decide(revert) and try a milder step: another scheme or calibration method, more or broader calibration "
-        "data, or a different base",
-        {
-            "metric": verdict.metric,
-            "baseline": verdict.baseline,
-            "candidate": verdict.value,
-            "floor": verdict.floor,
-            "drop": verdict.drop,
-            "tolerance": verdict.tolerance,
-            "n": verdict.n,
-        },
+        _WAYS_OUT[doing],
+        verdict.numbers,
         ("P3",),
     )
+
+
+def _unmeasured(step: Step, doing: str, why: str, promise: str) -> Refusal:
+    do = "call validate on this candidate first" if doing == "keeping" else _WAYS_OUT[doing]
+    facts = {"artifact": step.artifact.sha256}
+    return Refusal(Code.EVIDENCE_MISSING, f"{doing} {step.artifact.name}", why, do, facts, (promise,))
 
 
 GUARDS: Mapping[str, Guard] = MappingProxyType(

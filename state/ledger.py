@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
 from sqlite_utils import Database
 
 from edgewright.state.artifacts import Ancestor
@@ -50,8 +51,15 @@ class Record:
 
     @property
     def event(self) -> Event:
-        """The event itself."""
-        return decode_event(self.kind, self.data)
+        """The event itself.
+
+        Raises:
+            CorruptLedger: If this version knows no such event.
+        """
+        try:
+            return decode_event(self.kind, self.data)
+        except (KeyError, ValidationError) as error:
+            raise CorruptLedger(f"Run {self.run}: event {self.number} ({self.kind}) cannot be read.") from error
 
     def digest(self) -> str:
         """Return the hash that this record must have."""
@@ -74,12 +82,21 @@ def verify_chain(records: list[Record]) -> None:
 
 @dataclass(frozen=True)
 class RememberedCall:
-    """A call that came with an idempotency key."""
+    """A call that came with an idempotency key.
+
+    Attributes:
+        key: The key.
+        digest: SHA-256 of the call and its arguments.
+        run: The run it was about.
+        job: The job it began, empty where it began none.
+        number: The run's event that the call led to.
+    """
 
     key: str
     digest: str
     run: str
     job: str
+    number: int
 
 
 class Transaction:
@@ -153,21 +170,28 @@ class Transaction:
                 self._db.table("jobs").update(event.job, {"active": 0})
             case CandidateMade() if run.profiled is not None:
                 ancestor = Ancestor(run.id, run.profiled.root, run.profiled.tolerance)
-                self._remember_descent(event.artifact.sha256, ancestor)
-            case Profiled() if event.inherited_from is not None:
-                self._remember_descent(event.original.sha256, Ancestor(run.id, event.root, event.tolerance))
+                self._remember("descent", event.artifact.sha256, ancestor)
+            case Profiled():
+                table = "originals" if event.inherited_from is None else "descent"
+                self._remember(table, event.original.sha256, Ancestor(run.id, event.root, event.tolerance))
             case _:
                 pass
 
-    def _remember_descent(self, sha256: str, ancestor: Ancestor) -> None:
-        self._db.table("descent").insert(
-            {"sha256": sha256, "run": ancestor.run, "ancestor": encode(ancestor)}, ignore=True
-        )
+    def _remember(self, table: str, sha256: str, ancestor: Ancestor) -> None:
+        row = {"sha256": sha256, "run": ancestor.run, "ancestor": encode(ancestor)}
+        self._db.table(table).insert(row, ignore=True)
 
     def ancestors(self) -> dict[str, Ancestor]:
         """Return what every artifact ever made here descends from; of several makers the strictest."""
+        return self._strictest("descent")
+
+    def originals(self) -> dict[str, Ancestor]:
+        """Return every original that a run here began from; of several runs the strictest."""
+        return self._strictest("originals")
+
+    def _strictest(self, table: str) -> dict[str, Ancestor]:
         found: dict[str, Ancestor] = {}
-        for row in self._db.table("descent").rows:
+        for row in self._db.table(table).rows:
             ancestor = decode(Ancestor, row["ancestor"])
             known = found.get(row["sha256"])
             if known is None or ancestor.tolerance < known.tolerance:

@@ -23,14 +23,15 @@ def m001_events(db: Database) -> None:
 
 @migrations()
 def m002_descent(db: Database) -> None:
-    """Which run made which artifact, so that a new run on it inherits the floor; written beside the event."""
+    """Which run made which artifact, and began from which original, so that a new run inherits the floor."""
     db.table("descent").create({"sha256": str, "run": str, "ancestor": str}, pk=("sha256", "run"))
+    db.table("originals").create({"sha256": str, "run": str, "ancestor": str}, pk=("sha256", "run"))
 
 
 @migrations()
 def m003_calls(db: Database) -> None:
     """Idempotency keys with the digest of the arguments they came with."""
-    db.table("calls").create({"key": str, "digest": str, "run": str, "job": str}, pk="key")
+    db.table("calls").create({"key": str, "digest": str, "run": str, "job": str, "number": int}, pk="key")
 
 
 @migrations()

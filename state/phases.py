@@ -111,11 +111,6 @@ def advance(phase: Phase, fact: Fact) -> Phase | None:
     return next((row.to for row in TABLE[phase].values() if row.fact is fact), None)
 
 
-def waits_for_decision(phase: Phase) -> bool:
-    """Whether a candidate is open in this phase."""
-    return Call.REVERT in TABLE[phase]
-
-
 def diagram() -> str:
     """Return the table as a Mermaid state diagram, for the README."""
     lines = ["stateDiagram-v2", f"    [*] --> {Phase.PROFILE}: {Call.PROFILE_MODEL}"]

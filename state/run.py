@@ -24,7 +24,7 @@ from edgewright.state.events import (
 )
 from edgewright.state.evidence import Accuracy, Benchmark
 from edgewright.state.phases import Phase, advance
-from edgewright.state.verdict import Verdict, judge
+from edgewright.state.verdict import Verdict, better, judge
 from edgewright.state.waivers import Waiver
 
 
@@ -45,6 +45,10 @@ class Step:
     benchmark: Benchmark | None = None
     accuracy: Accuracy | None = None
     kept: bool | None = None
+
+    def time_ratio(self) -> float:
+        """Return the candidate's time over the baseline's; 1 where it was not taken."""
+        return self.benchmark.ratio.median if self.benchmark else 1.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,12 @@ class Run:
     last_action: str = "started"
 
     @property
+    def tolerance(self) -> float:
+        """The tolerance in force: the strictest of what was asked for, allowed and inherited."""
+        bounds = [self.started.accuracy_tolerance, self.started.policy.tolerance_cap]
+        return min([*bounds, self.profiled.tolerance] if self.profiled else bounds)
+
+    @property
     def kept(self) -> tuple[Step, ...]:
         """The steps that were kept, in order."""
         return tuple(step for step in self.steps if step.kept)
@@ -109,7 +119,7 @@ class Run:
 
         Only ratios are compared: each was taken against the baseline in the same processes.
         """
-        return min(self.kept, key=lambda step: step.benchmark.ratio.median if step.benchmark else 1.0, default=None)
+        return min(self.kept, key=Step.time_ratio, default=None)
 
     @property
     def current(self) -> Artifact | None:
@@ -125,8 +135,7 @@ class Run:
         """Return the verdict on a step, or `None` while its accuracy is unmeasured."""
         if self.profiled is None or step.accuracy is None:
             return None
-        tolerance = min(self.profiled.tolerance, self.started.accuracy_tolerance, self.started.policy.tolerance_cap)
-        return judge(self.profiled.baseline.reference, step.accuracy, tolerance)
+        return judge(self.profiled.baseline.reference, step.accuracy, self.tolerance)
 
     def artifact(self, sha256: str) -> Artifact | None:
         """Return the artifact of this run with that digest."""
@@ -191,7 +200,7 @@ def _absorb_job(run: Run, event: JobStarted | JobEnded) -> Run:
     if isinstance(event, JobStarted):
         if run.job is not None:
             raise CorruptLedger(f"Run {run.id}: job {event.job} starts beside {run.job.id}.")
-        return replace(run, job=Job(event.job, str(event.call), event.arguments))
+        return replace(run, job=Job(event.job, str(event.call), event.arguments), trouble=None)
     if run.job is None or run.job.id != event.job:
         raise CorruptLedger(f"Run {run.id}: job {event.job} ends, which is not at work.")
     if event.outcome is JobOutcome.DONE:
@@ -199,7 +208,8 @@ def _absorb_job(run: Run, event: JobStarted | JobEnded) -> Run:
     turned_down = run.turned_down
     if event.refusal is not None and event.outcome in {JobOutcome.REFUSED, JobOutcome.FAILED}:
         turned_down = (*turned_down, TurnedDown(run.job, event.refusal))
-    return replace(run, job=None, turned_down=turned_down, trouble=event.refusal)
+    trouble = None if event.outcome is JobOutcome.CANCELLED else event.refusal
+    return replace(run, job=None, turned_down=turned_down, trouble=trouble)
 
 
 def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | Reverted) -> Run:
@@ -214,7 +224,11 @@ def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | 
             return replace(run, open_step=replace(step, benchmark=event.benchmark))
         case AccuracyRecorded():
             findings = (*step.findings, *event.findings)
-            return replace(run, open_step=replace(step, accuracy=event.accuracy, findings=findings))
+            # A verdict cannot be drawn again until it pleases: the worst of all measurements counts.
+            worst = event.accuracy
+            if step.accuracy is not None and better(step.accuracy, event.accuracy) is event.accuracy:
+                worst = step.accuracy
+            return replace(run, open_step=replace(step, accuracy=worst, findings=findings))
         case Kept() | Reverted():
             decided = replace(step, kept=isinstance(event, Kept))
             return replace(run, steps=(*run.steps, decided), open_step=None)

@@ -40,7 +40,7 @@ class Store:
             Refused: With DISK_FULL, where there is no room.
         """
         final = self.path(sha256)
-        if final.exists():
+        if final.exists() and file_sha256(final) == sha256:
             return
         try:
             self._move(source, final, sha256)

@@ -5,6 +5,7 @@ A verdict is never stored: it follows from the evidence each time it is needed, 
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 
 from edgewright.state.evidence import Accuracy, Direction
 
@@ -44,6 +45,19 @@ class Verdict:
     n: int
 
     @property
+    def numbers(self) -> dict[str, object]:
+        """The verdict for programs. A drop against a baseline of zero is no number."""
+        return {
+            "metric": self.metric,
+            "baseline": self.baseline,
+            "candidate": self.value,
+            "floor": self.floor,
+            "drop": self.drop if isfinite(self.drop) else None,
+            "tolerance": self.tolerance,
+            "n": self.n,
+        }
+
+    @property
     def sentence(self) -> str:
         """The verdict as a sentence with its numbers."""
         inside = "within" if self.outcome is Outcome.PASS else "outside"
@@ -57,6 +71,13 @@ def floor_of(reference: Accuracy, tolerance: float) -> float:
     """Return the last value that passes: a relative drop where more is better, a relative rise where less is."""
     step = -tolerance if reference.direction is Direction.HIGHER else tolerance
     return reference.value + step * abs(reference.value)
+
+
+def better(one: Accuracy, other: Accuracy) -> Accuracy:
+    """Return the better of two values of one metric; the first where they are equal."""
+    if one.direction is Direction.HIGHER:
+        return other if other.value > one.value else one
+    return other if other.value < one.value else one
 
 
 def judge(reference: Accuracy, candidate: Accuracy, tolerance: float) -> Verdict:

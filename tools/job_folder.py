@@ -2,13 +2,14 @@
 
 ```
 JOB/
-  order.json      what is to be done, within which limits (server)
-  lease           held under flock by the supervisor as long as it lives; nobody else holds it
-  progress.json   how far the work is (worker)
-  answer.json     what the work found (worker)
-  result.json     how the job ended; written last, when no process of the job is left (supervisor)
-  log             everything that anything printed
-  scratch/ ...    the worker's own files
+  order.json        what is to be done, within which limits (server)
+  lease             held under flock by the supervisor as long as it lives; nobody else holds it
+  result.json       how the job ended; written last, when no process of the job is left (supervisor)
+  log               everything that anything printed
+  work/             all that the confined worker can write; whoever reads from here believes nothing
+    progress.json   how far the work is
+    answer.json     what the work found
+    scratch/ ...    its files
 ```
 """
 
@@ -17,6 +18,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+
+from pydantic import ValidationError
 
 from edgewright.state.codec import decode, decode_event, encode
 from edgewright.state.errors import Refusal
@@ -128,13 +131,18 @@ class JobFolder:
         self.path = path
 
     @property
+    def work(self) -> Path:
+        """The worker's own folder."""
+        return self.path / "work"
+
+    @property
     def log(self) -> Path:
         """Everything that the job's processes printed."""
         return self.path / "log"
 
     def write_envelope(self, envelope: Envelope) -> None:
         """Make the folder and put the order into it."""
-        self.path.mkdir(parents=True)
+        self.work.mkdir(parents=True)
         write_whole(self.path / "order.json", encode(envelope).encode())
 
     def envelope(self) -> Envelope:
@@ -143,19 +151,19 @@ class JobFolder:
 
     def write_progress(self, progress: Progress) -> None:
         """Say how far the work is."""
-        write_whole(self.path / "progress.json", encode(progress).encode())
+        write_whole(self.work / "progress.json", encode(progress).encode())
 
     def progress(self) -> Progress | None:
         """Return how far the work was when it last said so."""
-        return self._read(Progress, "progress.json")
+        return self._read(Progress, self.work / "progress.json")
 
     def write_answer(self, answer: Answer) -> None:
         """Say what the work found."""
-        write_whole(self.path / "answer.json", encode(answer).encode())
+        write_whole(self.work / "answer.json", encode(answer).encode())
 
     def answer(self) -> Answer | None:
         """Return what the work found, if it came to an end of its own."""
-        return self._read(Answer, "answer.json")
+        return self._read(Answer, self.work / "answer.json")
 
     def write_result(self, result: Result) -> None:
         """Say how the job ended."""
@@ -163,14 +171,14 @@ class JobFolder:
 
     def result(self) -> Result | None:
         """Return how the job ended, if it did."""
-        return self._read(Result, "result.json")
+        return self._read(Result, self.path / "result.json")
 
-    def _read(self, kind: type[T], name: str) -> T | None:
+    def _read(self, kind: type[T], path: Path) -> T | None:
+        """Return what a file says, or nothing where it is missing or says something else."""
         try:
-            content = (self.path / name).read_bytes()
-        except FileNotFoundError:
+            return decode(kind, path.read_bytes())
+        except (FileNotFoundError, ValidationError):
             return None
-        return decode(kind, content)
 
     def take_lease(self) -> int:
         """Return a descriptor that holds the lease. It passes to whoever inherits the descriptor, and ends with him.

@@ -34,6 +34,7 @@ class ProfileOrder:
         threads: Intra-operator threads.
         least_validation: The operator's least number of validation samples.
         ancestors: SHA-256 of every artifact that earlier runs made, and what each descends from.
+        originals: SHA-256 of every original that earlier runs began from.
     """
 
     model_path: str
@@ -48,6 +49,7 @@ class ProfileOrder:
     threads: int
     least_validation: int
     ancestors: Mapping[str, Ancestor] = field(default_factory=dict)
+    originals: Mapping[str, Ancestor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,6 @@ class ConvertOrder:
         operations: Such as `simplify`, `optimize_graph`, `opset`, in the order given.
         opset: Wanted version, where `opset` is among the operations.
         validation: Real samples for the comparison with the base.
-        target_device: Caps what the result may use.
         lineage: SHA-256 of the run's original, written into the candidate.
     """
 
@@ -110,7 +111,6 @@ class ConvertOrder:
     operations: tuple[str, ...]
     opset: int | None
     validation: Dataset
-    target_device: Device
     lineage: str
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import FrameType
+from threading import Event
 
 from edgewright.state.errors import Code, Refusal
 from edgewright.state.events import JobOutcome
@@ -29,10 +29,6 @@ ADDRESS_SPACE_HEADROOM_BYTES = 8 << 30
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class _Cancelled(Exception):
-    """Raised by the signal that asks for the end."""
-
-
 def main() -> None:
     """Run the job of the folder named on the command line."""
     folder = JobFolder(Path(sys.argv[1]))
@@ -40,43 +36,41 @@ def main() -> None:
         int(sys.argv[2]), fcntl.F_SETFD, fcntl.FD_CLOEXEC
     )  # the lease ends with this process, not with the worker
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # orphans of the worker come to us, not to init
-    signal.signal(signal.SIGTERM, _cancel)
-    supervise(folder)
+    cancelled = Event()
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: cancelled.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # one that came before we were ready counts too
+    supervise(folder, cancelled)
 
 
-def supervise(folder: JobFolder) -> None:
+def supervise(folder: JobFolder, cancelled: Event) -> None:
     """Run the worker to its end, whichever that is, then write the result."""
     envelope = folder.envelope()
     began = time.monotonic()
-    outcome, refusal = JobOutcome.DONE, None
-    try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # one that came before we were ready counts too
-        refusal = _run(folder, envelope)
-    except _Cancelled:
-        outcome = JobOutcome.CANCELLED
-        refusal = _ended(Code.CANCELLED, envelope, "it was cancelled", "call the step again when it is wanted")
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    refusal = _run(folder, envelope, cancelled)
     sweep()
     answer = folder.answer()
     if refusal is None and answer is not None:
         outcome = JobOutcome.REFUSED if answer.refusal else JobOutcome.DONE
     else:
-        outcome = outcome if outcome is JobOutcome.CANCELLED else JobOutcome.FAILED
+        is_cancelled = refusal is not None and refusal.code is Code.CANCELLED
+        outcome = JobOutcome.CANCELLED if is_cancelled else JobOutcome.FAILED
         answer = Answer(sandbox=answer.sandbox if answer else "unknown", refusal=refusal)
     folder.write_result(Result(outcome, time.monotonic() - began, answer))
 
 
-def _run(folder: JobFolder, envelope: Envelope) -> Refusal | None:
+def _run(folder: JobFolder, envelope: Envelope, cancelled: Event) -> Refusal | None:
     """Start the worker and wait; return why it had to be ended or broke, or `None` where it answered."""
     worker = subprocess.Popen(
         [sys.executable, "-I", "-m", "edgewright.tools.worker", str(folder.path)],
         stdin=subprocess.DEVNULL,
-        cwd=folder.path,
+        cwd=folder.work,
         start_new_session=True,
         preexec_fn=lambda: _limit(envelope.limits),  # noqa: PLW1509 - this process has one thread
     )
     deadline = time.monotonic() + envelope.limits.seconds
     while worker.poll() is None:
+        if cancelled.is_set():
+            return _ended(Code.CANCELLED, envelope, "it was cancelled", "call the step again when it is wanted")
         if time.monotonic() > deadline:
             why = f"it passed its limit of {envelope.limits.seconds:g} s"
             return _ended(Code.TIME_LIMIT, envelope, why, "use a smaller model or dataset, or raise `job_seconds`")
@@ -154,14 +148,12 @@ def _manner(status: int) -> str:
 
 def _log_tail(folder: JobFolder) -> str:
     try:
-        content = folder.log.read_bytes()[-LOG_TAIL_BYTES:]
+        with folder.log.open("rb") as log:
+            log.seek(max(0, folder.log.stat().st_size - LOG_TAIL_BYTES))
+            content = log.read(LOG_TAIL_BYTES)
     except FileNotFoundError:
         return "none"
     return " / ".join(content.decode("utf-8", "replace").split("\n")[-6:]).strip() or "none"
-
-
-def _cancel(_signal: int, _frame: FrameType | None) -> None:
-    raise _Cancelled
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def main() -> None:
 
 def answer(folder: JobFolder, envelope: Envelope, sandbox: str) -> Answer:
     """Return what the order's work found, or why it found nothing."""
-    workspace = Workspace(folder.path, Path(envelope.objects), _reporter(folder))
+    workspace = Workspace(folder.work, Path(envelope.objects), _reporter(folder))
     try:
         done = _work(envelope.order, workspace, Host(sandbox, Path(envelope.host_lock)))
     except Refused as refused:
@@ -82,11 +82,11 @@ def _work(order: Order, workspace: Workspace, target: Target) -> Done:
 
 
 def _confine(folder: JobFolder, envelope: Envelope) -> str:
-    temporary = folder.path / "tmp"
+    temporary = folder.work / "tmp"
     temporary.mkdir(exist_ok=True)
     os.environ.update(TMPDIR=str(temporary), HOME=str(temporary))
     readable = [*interpreter_folders(), Path(envelope.objects), Path(envelope.host_lock), *map(Path, envelope.readable)]
-    return confine(readable, [folder.path, *device_files()])
+    return confine([folder.path, *readable], [folder.work, *device_files()])
 
 
 def _reporter(folder: JobFolder) -> Callable[[int, int, str], None]:

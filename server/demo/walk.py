@@ -60,7 +60,7 @@ async def _walk(folder: Path, transcript: Transcript) -> int:
     data = folder / "data"
     # A copy: package managers install by hard links, and the server refuses links out of its allowed folders.
     shutil.copytree(ASSETS, data, dirs_exist_ok=True)
-    command = ["-m", "edgewright.server", "serve", "--root", str(data), "--state-folder", str(folder / "state")]
+    command = ["-I", "-m", "edgewright.server", "serve", "--root", str(data), "--state-folder", str(folder / "state")]
     script = scenes(str(data / "fashion_mnist_cnn.onnx"), str(data / "validation.npz"), str(data / "calibration.npz"))
     run, surprises = "", 0
     async with Client(StdioServerParameters(command=sys.executable, args=command)) as client:

@@ -37,8 +37,11 @@ def test_an_agent_that_only_follows_advice_comes_to_an_end(device: Device, value
         if advice.tool == "get_state":
             break
         run = apply(run, outcome(run, advice.tool, dict(advice.arguments), values[number % len(values)], ratio))
-    assert run.phase is Phase.PACKAGE
-    assert run.packages
+    if device is Device.CPU_GENERIC:
+        assert run.packages
+    else:  # what it would take to package for these is not there yet, and no advice pretends that it is
+        assert (run.phase, run.packages) == (Phase.OPTIMIZE, ())
+        assert "packaging would be refused" in advise(run)[0].why
 
 
 def test_a_job_at_work_is_waited_for() -> None:
@@ -71,7 +74,10 @@ def test_a_step_that_was_found_impossible_is_not_advised_again() -> None:
         assert first.arguments not in advised
         advised.append(first.arguments)
         started = JobStarted(f"job-{number}", Call(first.tool), dict(first.arguments))
-        ended = replace(build.job_ended(JobOutcome.REFUSED, f"job-{number}"), refusal=build.refusal())
+        ended = replace(
+            build.job_ended(JobOutcome.REFUSED, f"job-{number}"),
+            refusal=replace(build.refusal(), code=Code.NOTHING_CHANGED),
+        )
         run = apply(apply(run, started), ended)
     assert advised
     assert advise(run)[0].tool == "package"

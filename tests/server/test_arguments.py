@@ -11,6 +11,12 @@ from edgewright.server.catalog import CATALOG
 
 pytestmark = pytest.mark.anyio
 
+
+def nested(levels: int) -> dict[str, object]:
+    """Return a dictionary in a dictionary, and so on."""
+    return {"a": nested(levels - 1)} if levels else {}
+
+
 LIST_BYTES = 25_000
 DESCRIPTION_BYTES = 2_000
 
@@ -35,7 +41,6 @@ async def test_no_argument_carries_a_measurement_a_verdict_or_an_approval(
     [
         ({"accuracy_tolerance": "0.5"}, "accuracy_tolerance"),
         ({"accuracy_tolerance": -0.1}, "accuracy_tolerance"),
-        ({"accuracy_tolerance": float("nan")}, "accuracy_tolerance"),
         ({"target_device": "iphone"}, "target_device"),
         ({"metric": 5}, "metric"),
         ({"validation": {"path": "/a"}}, "validation"),
@@ -44,6 +49,10 @@ async def test_no_argument_carries_a_measurement_a_verdict_or_an_approval(
         ({"target": "-oProxyCommand=x"}, "target"),
         ({"model_path": "x" * 5000}, "model_path"),
         ({"model_path": None}, "model_path"),
+        ({"model_path": "/a/\udc80.onnx"}, "model_path"),
+        ({"validation": {"path": "/v.npz", "card": {"a": "\udc80"}}}, "surrogate"),
+        ({"validation": {"path": "/v.npz", "card": nested(30)}}, "nested"),
+        ({"validation": '{"path": "/v.npz", "card": ' + '{"a":' * 5000 + "1" + "}" * 5000 + "}"}, "validation"),
     ],
 )
 async def test_a_wrong_value_is_refused_with_the_field_and_starts_no_run(

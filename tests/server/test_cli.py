@@ -73,6 +73,7 @@ def test_a_client_snippet_is_json_that_starts_this_server(client: str, tmp_path:
     done = edgewright("client-config", client, "--root", str(tmp_path))
     server = next(iter(json.loads(done.stdout).values()))["edgewright"]
     assert server["command"] == sys.executable
+    assert server["args"][0] == "-I"  # a client starts it in the project folder: no module there may pass for ours
     assert server["args"][-2:] == ["--root", str(tmp_path)]
 
 

@@ -86,7 +86,7 @@ async def test_a_client_of_2026_that_listens_is_told_when_the_run_changes(
                 update = await anext(aiter(updates))
         assert isinstance(update, ResourceUpdated)
         assert update.uri == uri
-        assert "cancel" in await text_of(client, uri)
+        assert "last_action: started" in await text_of(client, uri)
 
 
 @pytest.mark.parametrize("transport", ["memory", "stdio"])
@@ -180,6 +180,7 @@ async def test_the_prompt_is_listed_and_rendered_with_its_arguments(connect: Con
         assert {a.name: a.required for a in prompt.arguments or []} == {
             "model_path": True,
             "validation": True,
+            "calibration": False,
             "metric": False,
             "target_device": False,
         }

@@ -313,7 +313,7 @@ class TestChange:
             before = change.append("run", *build.past(phase))
         with undone(ledger, CorruptLedger) as change:
             change.append("other", build.started())
-            change.remember(RememberedCall("key", "digest", "other", "job"))
+            change.remember(RememberedCall("key", "digest", "other", "job", 1))
             change.append("run", CallRefused("keep", build.refusal()), event)
         with ledger.read() as look:
             assert look.run("run") == before
@@ -395,7 +395,7 @@ class TestBesideTheEvents:
             assert look.run_of_job("job-2") is None
 
     def test_an_idempotency_key_stays_bound_to_the_call_that_it_came_with(self, ledger: Ledger) -> None:
-        first = RememberedCall("key", "digest", "run", "job")
+        first = RememberedCall("key", "digest", "run", "job", 1)
         with ledger.change() as change:
             change.remember(first)
         with undone(ledger, sqlite3.IntegrityError) as change:

@@ -5,7 +5,7 @@ import run_builder as build
 
 from edgewright.state.errors import Code
 from edgewright.state.guards import refusal_for
-from edgewright.state.phases import TABLE, Call, Fact, Phase, advance, diagram, legal_calls, waits_for_decision
+from edgewright.state.phases import TABLE, Call, Fact, Phase, advance, diagram, legal_calls
 
 LEGAL = {
     Phase.PROFILE: {Call.PROFILE_MODEL},
@@ -61,10 +61,6 @@ def test_a_fact_leads_to_one_phase_whichever_row_names_it() -> None:
     for rows in TABLE.values():
         for fact in Fact:
             assert len({row.to for row in rows.values() if row.fact is fact}) <= 1
-
-
-def test_a_candidate_waits_for_a_decision_from_its_making_on() -> None:
-    assert {phase for phase in Phase if waits_for_decision(phase)} == {Phase.BENCHMARK, Phase.VALIDATE}
 
 
 def test_the_diagram_has_an_edge_for_every_move() -> None:

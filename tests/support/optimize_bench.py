@@ -1,5 +1,6 @@
 """A run in the middle of OPTIMIZE: a base in the store, an original beside it, real-looking data, this machine."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,6 @@ class Bench:
             operations=operations,
             opset=opset,
             validation=self.validation,
-            target_device=self.device,
             lineage=self.base.sha256,
         )
         return convert(order, self.workspace, self.target)
@@ -86,6 +86,13 @@ def dataset_of(arrays: Mapping[str, np.ndarray], folder: Path, name: str, worksp
     np.savez(path, **arrays)
     card = {"inputs": {key: {"array": key, "kind": "tensor", "dtype": "float32"} for key in arrays}}
     return prepare(DataSource(str(path), card), (str(folder),), workspace, f"{name} data")
+
+
+def figure_of(made: Made, figure: str) -> float:
+    """Return a figure of the comparison with the base, such as `cosine`, from the finding that says it."""
+    found = re.search(rf"{figure} ([0-9.e+-]+)", next(said for said in made.findings if "against the base's" in said))
+    assert found
+    return float(found[1])
 
 
 class BenchOf(Protocol):

@@ -77,6 +77,12 @@ async def state_of(client: Client, run: str) -> dict[str, Any]:
     return state
 
 
+async def standing_of(client: Client, run: str) -> dict[str, Any]:
+    """Return what is recorded of a run, but for what its jobs were refused."""
+    state = await state_of(client, run)
+    return {name: value for name, value in state.items() if name not in {"trouble", "turned_down"}}
+
+
 async def kinds_of(client: Client, run: str) -> list[str]:
     """Return the kinds of a run's events in order."""
     return [event["kind"] for event in (await done(client, "get_state", run=run, detail="full"))["detail"]["events"]]

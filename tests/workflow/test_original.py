@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fragile_model import fragile
 from mcp import Client
-from workflow import Connect, done, refused, state_of
+from workflow import Connect, done, refused, standing_of
 
 from edgewright.state.files import file_sha256
 
@@ -45,7 +45,7 @@ async def test_no_step_goes_on_with_a_changed_original_and_every_step_does_once_
 async def is_refused_while_the_original_differs(
     client: Client, original: Path, run: str, tool: str, given: dict[str, object]
 ) -> None:
-    expected, state = file_sha256(original), await state_of(client, run)
+    expected, before = file_sha256(original), await standing_of(client, run)
     with modified(original):
         found = file_sha256(original)
         refusal = await refused(client, tool, run=run, **given)
@@ -56,7 +56,7 @@ async def is_refused_while_the_original_differs(
         assert "P5" in refusal["promises"]
         blockers = (await done(client, "get_state", run=run))["summary"].split("blockers: ")[1]
         assert found in blockers
-    assert {**await state_of(client, run), "trouble": None} == {**state, "trouble": None}
+    assert await standing_of(client, run) == before
 
 
 @pytest.mark.promise("P5", "P11", "P12")
@@ -67,7 +67,7 @@ async def test_a_run_whose_original_was_deleted_or_replaced_by_a_fifo_is_refused
     original = root / "fragile.onnx"
     async with connect() as client:
         run = (await done(client, "profile_model", **arguments))["run"]
-        state = await state_of(client, run)
+        before = await standing_of(client, run)
         aside = original.rename(root / "aside.onnx")
         refusal = await refused(client, "quantize", run=run, scheme="int8_dynamic")
         assert (refusal["code"], "unreadable" in refusal["why"]) == ("ORIGINAL_CHANGED", True)
@@ -78,8 +78,22 @@ async def test_a_run_whose_original_was_deleted_or_replaced_by_a_fifo_is_refused
 
         original.unlink()
         aside.rename(original)
-        assert {**await state_of(client, run), "trouble": None} == state
+        assert await standing_of(client, run) == before
         assert (await done(client, "quantize", run=run, scheme="int8_dynamic"))["phase"] == "BENCHMARK"
+
+
+@pytest.mark.promise("P5", "P12")
+async def test_a_step_that_only_the_changed_original_prevented_is_recommended_again_once_it_is_back(
+    connect: Connect, root: Path
+) -> None:
+    arguments = fragile(root)
+    async with connect() as client:
+        recommended = (await done(client, "profile_model", **arguments))["next"][0]
+        with modified(root / "fragile.onnx"):
+            refusal = await refused(client, recommended["tool"], **recommended["arguments"])
+        assert refusal["code"] == "ORIGINAL_CHANGED"
+        again = (await done(client, "get_state", run=recommended["arguments"]["run"]))["next"][0]
+        assert (again["tool"], again["arguments"]) == (recommended["tool"], recommended["arguments"])
 
 
 @contextmanager

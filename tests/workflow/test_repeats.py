@@ -129,6 +129,17 @@ def the_one(values: list[str]) -> str:
     return values[0]
 
 
+@pytest.mark.promise("P11", "P12")
+async def test_a_repeated_decision_is_answered_as_it_was_whatever_came_after_it(connect: Connect, root: Path) -> None:
+    async with connect() as client:
+        run = (await done(client, "profile_model", **fragile(root)))["run"]
+        await done(client, "convert", run=run, operations=["simplify"])
+        decision = {"run": run, "decision": "revert", "idempotency_key": "put it aside"}
+        first = await done(client, "decide", **decision)
+        await refused(client, "validate", run=run)
+        assert (await done(client, "decide", **decision))["summary"] == first["summary"]
+
+
 @pytest.mark.promise("P11")
 async def test_many_who_settle_one_finished_job_at_once_settle_it_once(
     connect: Connect, settings: Settings, root: Path

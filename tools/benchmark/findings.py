@@ -79,9 +79,11 @@ def comparison(ratio: Ratio) -> tuple[str, ...]:
 
 
 def reasons(baseline: Iterable[Operator], candidate: Iterable[Operator]) -> tuple[str, ...]:
-    """Return where the candidate's time goes that the baseline's does not, from the profiles of both."""
+    """Return where the candidate's time goes that the baseline's does not; nothing where a profile is empty."""
     before = {operator.op_type: operator for operator in baseline}
     after = {operator.op_type: operator for operator in candidate}
+    if not before or not after:
+        return ()
     found = [*_conversions(before, after), *_left_in_float(before, after)]
     return tuple(found) or _largest_loss(before, after)
 

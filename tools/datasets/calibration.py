@@ -62,7 +62,13 @@ class Finding:
 
 
 def require_fit(
-    calibration: Dataset, validation: Dataset, workspace: Workspace, *, least: int, wanted: int | None = None
+    calibration: Dataset,
+    validation: Dataset,
+    workspace: Workspace,
+    *,
+    least: int,
+    wanted: int | None = None,
+    candidate: str = "a candidate",
 ) -> tuple[str, ...]:
     """Return what to know about a calibration set, as sentences.
 
@@ -72,6 +78,7 @@ def require_fit(
         workspace: Where both are read from.
         least: Fewest samples, by the format of the candidate: 500 for TensorRT, 200 for TFLite, 100 for ONNX.
         wanted: Number of samples that would be better still.
+        candidate: What is to be calibrated, such as `an ONNX candidate`, since `least` depends on it.
 
     Raises:
         Refused: CALIBRATION_UNFIT, with every finding that refuses the set.
@@ -84,7 +91,7 @@ def require_fit(
         kinds = [finding.kind for finding in unfit]
         raise Refused.because(
             Code.CALIBRATION_UNFIT,
-            "this calibration set",
+            f"calibrating {candidate} on this set",
             "; ".join(finding.sentence for finding in unfit),
             "give real samples like those that the model will see, none of the validation set, with the same data card",
             *(("P7", "P9") if "preprocessing" in kinds else ("P7",)),

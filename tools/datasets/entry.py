@@ -108,6 +108,16 @@ def check_path(path: str, roots: Sequence[str]) -> None:
         return
 
 
+def check_file(path: str, roots: Sequence[str]) -> None:
+    """Refuse a path that could not be opened as a file; nothing is read.
+
+    Raises:
+        Refused: As `open_file_under_roots`.
+    """
+    with open_file_under_roots(path, roots):
+        return
+
+
 def open_under_roots(path: str, roots: Sequence[str]) -> Opened:
     """Open the file or folder that a caller names.
 
@@ -127,20 +137,13 @@ def open_under_roots(path: str, roots: Sequence[str]) -> Opened:
             "give the whole path, beginning with / and without ~ or variables",
         )
     parts = _parts(path)
-    root = _root_of(parts, path, roots)
+    _require_root(parts, path, roots)
+    # From the very top, so that the root itself cannot be a link by now either.
+    top = os.open("/", getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        start = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        _refuse(
-            Code.UNREADABLE,
-            path,
-            f"its allowed root {legible(root)} cannot be opened ({error.strerror})",
-            "have the operator correct `roots` in the configuration",
-        )
-    try:
-        return _open_beneath(start, parts[len(_parts(root)) :], path)
+        return _open_beneath(top, parts, path)
     finally:
-        os.close(start)
+        os.close(top)
 
 
 def open_file_under_roots(path: str, roots: Sequence[str]) -> Opened:
@@ -278,10 +281,9 @@ def _parts(path: str) -> tuple[str, ...]:
     return parts
 
 
-def _root_of(parts: tuple[str, ...], path: str, roots: Sequence[str]) -> str:
-    """Return the deepest root that the path lies under, compared part by part: `/data-2` is not under `/data`."""
-    above = [root for root in roots if parts[: len(_parts(root))] == _parts(root)]
-    if not above:
+def _require_root(parts: tuple[str, ...], path: str, roots: Sequence[str]) -> None:
+    """Refuse a path under no root. Compared part by part: `/data-2` is not under `/data`."""
+    if not any(parts[: len(_parts(root))] == _parts(root) for root in roots):
         allowed = ", ".join(legible(root) for root in roots) or "none: the operator configured no `roots`"
         _refuse(
             Code.PATH_OUTSIDE_ROOTS,
@@ -290,7 +292,6 @@ def _root_of(parts: tuple[str, ...], path: str, roots: Sequence[str]) -> str:
             "move or copy the data under an allowed root, or have the operator extend `roots`",
             roots=list(roots),
         )
-    return max(above, key=lambda root: len(_parts(root)))
 
 
 def _open_beneath(start: int, parts: tuple[str, ...], path: str) -> Opened:

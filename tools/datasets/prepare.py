@@ -51,7 +51,7 @@ def prepare(
         Refused: For the path (`entry`), the card (CARD_MISSING, CARD_INVALID), the content (DATA_INVALID, DATA_EMPTY),
             a card that does not fit the content (DATA_MISMATCH), or DISK_FULL.
     """
-    with ExitStack() as stack, refusing_full_disk(f"to prepare the {what}"):
+    with ExitStack() as stack, refusing_full_disk(f"preparing the {what}"):
         data = stack.enter_context(open_under_roots(source.path, roots))
         card, samples = _read(source, data, roots, stack)
         writing = _Writing(card, samples, workspace.scratch(what.replace(" ", "-")))
@@ -119,7 +119,6 @@ class _Writing:
         """Preprocess and append some samples."""
         rows = slice(self.done, self.done + len(next(iter(block.values()))))
         self._note_non_finite(block)
-        self.contents[rows] = _contents([block[self._card.inputs[name].array] for name in sorted(self._card.inputs)])
         for array in self._pictured:
             assert self.neighbours is not None  # noqa: S101  (there is one wherever there is a picture)
             self.neighbours[rows] = neighbour_correlation(block[array])
@@ -127,12 +126,16 @@ class _Writing:
             for array, rows_of in block.items():
                 self.raw.setdefault(array, []).extend(np.array(row) for row in rows_of[: RAW_SAMPLES - self.done])
         if not self._non_finite:
-            for name, entry in self._card.inputs.items():
-                prepared = transform(block[entry.array], entry, self.done)
+            prepared = {
+                name: transform(block[entry.array], entry, self.done) for name, entry in self._card.inputs.items()
+            }
+            for name, samples in prepared.items():
                 if self.done == 0 and len(self.echo) < MOST_ECHOED_INPUTS:
-                    self.echo.append(_echo(name, block[entry.array][0], prepared[0]))
-                for sample in prepared:
+                    self.echo.append(_echo(name, block[self._card.inputs[name].array][0], samples[0]))
+                for sample in samples:
                     self._append(name, sample)
+            # Of what the model takes: the same sample stored as another element type is the same sample.
+            self.contents[rows] = _contents([prepared[name] for name in sorted(prepared)])
         self.done = rows.stop
 
     def finish(self) -> dict[str, dict[str, str]]:

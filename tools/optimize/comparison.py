@@ -88,7 +88,7 @@ def compare(
     except Refused as refused:
         raise Refused.because(
             refused.refusal.code,
-            f"to keep {candidate[0].name}",
+            f"keeping {candidate[0].name}",
             f"its base runs on the samples, and it does not: {refused.refusal.why}",
             "choose another option, or simplify the model first",
             "P9",

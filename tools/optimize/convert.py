@@ -28,7 +28,6 @@ LEAST_COSINE = 0.999
 LEAST_AGREEMENT = 0.99
 
 OPERATIONS = ("simplify", "optimize_graph", "opset")
-_EXTRAS = {Format.TFLITE: "tflite", Format.TENSORRT: "jetson"}
 
 
 def convert(order: ConvertOrder, workspace: Workspace, target: Target) -> Made:
@@ -45,12 +44,11 @@ def convert(order: ConvertOrder, workspace: Workspace, target: Target) -> Made:
 
 def _check_offered(order: ConvertOrder) -> None:
     if order.format is not Format.ONNX:
-        extra = _EXTRAS.get(order.format)
         raise Refused.because(
             Code.SCHEME_NOT_OFFERED,
-            f"to convert to {order.format}",
-            f"this version converts to onnx only{f'; {order.format} comes with the extra {extra}' if extra else ''}",
-            "call convert with format onnx",
+            f"converting to {order.format}",
+            f"this version makes no {order.format}",
+            "keep to format='onnx'",
             "P8",
             format=str(order.format),
             offered=["onnx"],
@@ -59,7 +57,7 @@ def _check_offered(order: ConvertOrder) -> None:
     if unknown or not order.operations:
         raise Refused.because(
             Code.SCHEME_NOT_OFFERED,
-            f"to convert by {', '.join(unknown) or 'no operation'}",
+            f"converting by {', '.join(unknown) or 'no operation'}",
             f"offered are {', '.join(OPERATIONS)}",
             "name at least one of those",
             operations=list(order.operations),
@@ -70,7 +68,7 @@ def _check_offered(order: ConvertOrder) -> None:
     if ("opset" in order.operations) != (wanted is not None) or (wanted is not None and not 7 <= wanted <= newest):
         raise Refused.because(
             Code.INVALID_ARGUMENT,
-            f"to convert by {', '.join(order.operations)} with opset {wanted}",
+            f"converting by {', '.join(order.operations)} with opset {wanted}",
             f"the operation opset takes a version from 7 to {newest}, and no other operation takes one",
             f"give both or neither, for example operations ['opset'] and opset {min(17, newest)}",
             opset=wanted,
@@ -121,7 +119,7 @@ class Rewriting:
             if output.reshaped or output.cosine < LEAST_COSINE or agreement < LEAST_AGREEMENT:
                 raise Refused.because(
                     Code.CONVERSION_DIVERGED,
-                    f"to keep the result of {self.option}",
+                    f"keeping the result of {self.option}",
                     f"{output.sentence}; required are a cosine of {LEAST_COSINE}, for integers the same answer in "
                     f"{100 * LEAST_AGREEMENT:.0f} %, and the same shape, which {output.reshaped} samples lack",
                     self._ladder(),

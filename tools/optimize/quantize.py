@@ -9,7 +9,7 @@ import onnx
 from onnx import ModelProto
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from edgewright.state.artifacts import Format
+from edgewright.state.artifacts import Artifact, Device, Format
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Dataset
 from edgewright.tools.datasets.calibration import LEAST_SAMPLES, choose_samples, require_fit
@@ -21,11 +21,12 @@ from edgewright.tools.optimize.step import Made, Step, make
 from edgewright.tools.optimize.topology import put_in_order
 from edgewright.tools.optimize.upgrade import normalised, with_opset, with_stored_constants
 from edgewright.tools.orders import QuantizeOrder
+from edgewright.tools.probe import environment
 from edgewright.tools.probe.answer import ProbeError
-from edgewright.tools.probe.feeds import feeding
+from edgewright.tools.probe.feeds import Feeding, feeding
 from edgewright.tools.probe.session import Port
 from edgewright.tools.profile.graphs import nodes, opset_of
-from edgewright.tools.profile.inspect import has_float32_weights, inputs_of, precision_of
+from edgewright.tools.profile.inspect import has_float32_weights, precision_of
 from edgewright.tools.runtimes.onnxruntime import quantization
 from edgewright.tools.runtimes.onnxruntime.calibration import Feed, Feeds
 from edgewright.tools.targets.host import Target
@@ -69,7 +70,7 @@ def quantize(order: QuantizeOrder, workspace: Workspace, target: Target) -> Made
 
     Raises:
         Refused: SCHEME_NOT_OFFERED, CALIBRATION_MISSING, CALIBRATION_UNFIT, NOTHING_CHANGED, MODEL_NOT_FINITE,
-            MODEL_UNSUPPORTED or MODEL_INVALID.
+            MODEL_UNSUPPORTED, MODEL_INVALID, DATA_MISMATCH or INVALID_ARGUMENT.
         CorruptArtifact: The base is not what its digest says.
     """
     scheme = _SCHEMES.get(order.scheme)
@@ -82,7 +83,7 @@ def quantize(order: QuantizeOrder, workspace: Workspace, target: Target) -> Made
 def _refuse_scheme(order: QuantizeOrder, why: str) -> NoReturn:
     raise Refused.because(
         Code.SCHEME_NOT_OFFERED,
-        f"to quantize by {order.scheme} with {dict(order.parameters) or 'no parameters'}",
+        f"quantizing by {order.scheme} with {dict(order.parameters) or 'no parameters'}",
         f"{why}; offered for onnx are {', '.join(OFFERED)}",
         "choose one of those",
         scheme=order.scheme,
@@ -117,7 +118,7 @@ class _Scheme:
         if precision != "fp32" or not has_float32_weights(model):
             raise Refused.because(
                 Code.SCHEME_NOT_OFFERED if precision not in {"fp32", self.precision} else Code.NOTHING_CHANGED,
-                f"to quantize this base by {self.option}",
+                f"quantizing this base by {self.option}",
                 f"its precision is {precision}"
                 if precision != "fp32"
                 else "it holds no float32 weights that fewer bits could save",
@@ -160,13 +161,16 @@ class Dynamic(_Scheme):
 
     def __init__(self, order: QuantizeOrder, workspace: Workspace) -> None:  # noqa: ARG002  (one signature for all)
         super().__init__(_parameters(DynamicParameters, order))
+        integers = quantization.DYNAMIC_INTEGERS
+        self.parameters = {**self.parameters, "integers": integers.name}
+        self._findings = _saturation(integers, order.target_device)
 
     def run(self, source: Path, made: Path) -> tuple[str, ...]:
         """Quantise what the scheme covers."""
         prepared = _prepared(source)
         quantization.quantize_dynamically(prepared, made, per_channel=bool(self.parameters["per_channel"]))
         count = _check_quantized(prepared, made, self.option, "no MatMul or Gemm with stored weights")
-        return (f"{count} matrix products compute in 8 bits; all other operators stay in float32",)
+        return (*self._findings, f"{count} matrix products compute in 8 bits; all other operators stay in float32")
 
 
 class Static(_Scheme):
@@ -180,29 +184,38 @@ class Static(_Scheme):
         if order.calibration is None:
             raise Refused.because(
                 Code.CALIBRATION_MISSING,
-                "to quantize by int8_static",
-                f"the run has no calibration set, and {LEAST_CALIBRATION} samples or more are needed",
+                "quantizing by int8_static",
+                f"the run has no calibration set, and an ONNX candidate needs {LEAST_CALIBRATION} samples or more",
                 "profile the model with `calibration`, or choose int8_dynamic, which needs none",
                 "P7",
                 least=LEAST_CALIBRATION,
             )
         if order.calibration_samples < LEAST_CALIBRATION:
             raise Refused.because(
-                Code.CALIBRATION_UNFIT,
-                f"to calibrate on {order.calibration_samples} samples",
-                f"at least {LEAST_CALIBRATION} are needed",
+                Code.INVALID_ARGUMENT,
+                f"calibrating on {order.calibration_samples} samples",
+                f"an ONNX candidate needs at least {LEAST_CALIBRATION}",
                 f"leave the number out, or give {LEAST_CALIBRATION} or more",
                 "P7",
                 samples=order.calibration_samples,
                 least=LEAST_CALIBRATION,
             )
-        self._calibration = order.calibration
         self._integers = quantization.integers_for(order.target_device)
         self._workspace = workspace
-        self._findings = require_fit(
-            order.calibration, order.validation, workspace, least=LEAST_CALIBRATION, wanted=WANTED_CALIBRATION
+        self._findings = (
+            *require_fit(
+                order.calibration,
+                order.validation,
+                workspace,
+                least=LEAST_CALIBRATION,
+                wanted=WANTED_CALIBRATION,
+                candidate="an ONNX candidate",
+            ),
+            *_saturation(self._integers, order.target_device),
         )
-        self._rows = choose_samples(order.calibration, workspace, order.calibration_samples)
+        self._feeding = _feeding(order.base, order.calibration, workspace)
+        count = _whole_batches(min(order.calibration_samples, order.calibration.n), self._feeding.batch or 1)
+        self._rows = choose_samples(order.calibration, workspace, count)
         self.parameters = {
             **self.parameters,
             "integers": self._integers.name,
@@ -213,11 +226,10 @@ class Static(_Scheme):
     def run(self, source: Path, made: Path) -> tuple[str, ...]:
         """Calibrate and quantise."""
         prepared = _prepared(source)
-        feeds = _feeds(onnx.load(prepared, load_external_data=False), self._calibration, self._rows, self._workspace)
         quantization.quantize_statically(
             prepared,
             made,
-            feeds,
+            _feeds(self._feeding, self._rows, self._workspace),
             method=str(self.parameters["calibration_method"]),
             per_channel=bool(self.parameters["per_channel"]),
             integers=self._integers,
@@ -243,25 +255,55 @@ def _prepared(source: Path) -> Path:
     return prepared
 
 
-def _feeds(model: ModelProto, calibration: Dataset, rows: Sequence[int], workspace: Workspace) -> Feeds:
-    """Return what gives the chosen samples, batched as the model wants them, once a pass."""
-    ports = [Port(spec.name, spec.dtype, spec.shape) for spec in inputs_of(model)]
+def _saturation(integers: quantization.Integers, device: Device) -> tuple[str, ...]:
+    """Return what to know of U8S8 where any processor may come (ONNX Runtime's `quantize_static`, `reduce_range`)."""
+    if integers.name != "U8S8" or device is not Device.CPU_GENERIC:
+        return ()
+    return (
+        "computed as U8S8: on x86 processors without VNNI its sums can saturate and accuracy can be lower than "
+        f"measured here (this host has VNNI: {environment.facts()['vnni']})",
+    )
+
+
+def _feeding(base: Artifact, calibration: Dataset, workspace: Workspace) -> Feeding:
+    """Return how calibration samples go into the model, whose inputs no step may change."""
+    ports = [Port(spec.name, spec.dtype, spec.shape) for spec in base.inputs]
     try:
-        plan = feeding(ports, open_dataset(calibration, workspace).inputs)
+        return feeding(ports, open_dataset(calibration, workspace).inputs)
     except ProbeError as error:
         raise Refused.because(
             Code.DATA_MISMATCH,
-            "to calibrate on this set",
+            "calibrating on this set",
             str(error),
             "give a calibration set with the same card as the validation set",
             "P7",
             "P9",
         ) from error
+
+
+def _whole_batches(samples: int, batch: int) -> int:
+    """Return how many of so many samples fill whole batches."""
+    count = samples // batch * batch
+    if count == 0:
+        raise Refused.because(
+            Code.CALIBRATION_UNFIT,
+            f"calibrating on {samples} samples",
+            f"the model fixes a batch of {batch}, which they do not fill once",
+            f"give and use {batch} samples or more, or export the model with a batch of any size",
+            "P7",
+            samples=samples,
+            batch=batch,
+        )
+    return count
+
+
+def _feeds(plan: Feeding, rows: Sequence[int], workspace: Workspace) -> Feeds:
+    """Return what gives the chosen samples, batched as the model wants them, once a pass."""
     size = plan.batch or 1
 
     def feeds() -> Iterator[Feed]:
-        for number, start in enumerate(range(0, len(rows) - size + 1, size)):
-            workspace.progress(number * size, len(rows), "calibrating")
+        for start in range(0, len(rows), size):
+            workspace.progress(start, len(rows), "calibrating")
             yield plan.feed(rows[start : start + size])
 
     return feeds
@@ -273,7 +315,7 @@ def _check_quantized(prepared: Path, made: Path, option: str, reason: str) -> in
     if fingerprint(before) == fingerprint(after):
         raise Refused.because(
             Code.NOTHING_CHANGED,
-            f"to quantize this base by {option}",
+            f"quantizing this base by {option}",
             f"it has {reason}: its operators are {', '.join(sorted({node.op_type for node in nodes(before)})[:12])}",
             "choose another scheme, or package the model as it is",
             option=option,

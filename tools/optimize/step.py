@@ -35,12 +35,10 @@ class Made:
     Attributes:
         artifact: The new file, kept in the workspace.
         findings: What to know about it, a sentence each without a full stop.
-        comparison: Its outputs against its base's on real samples, one entry an output.
     """
 
     artifact: Artifact
     findings: tuple[str, ...]
-    comparison: tuple[OutputComparison, ...]
 
 
 class Step(Protocol):
@@ -98,7 +96,7 @@ def make(step: Step, order: QuantizeOrder | ConvertOrder, workspace: Workspace, 
     workspace.progress(2, 3, "checking that the base is as it was")
     _check_base(order.base, workspace)
     workspace.keep(made)
-    return Made(artifact, findings, comparison)
+    return Made(artifact, findings)
 
 
 def _check_base(base: Artifact, workspace: Workspace) -> None:
@@ -114,7 +112,7 @@ def _run(step: Step, source: Path, made: Path) -> tuple[str, ...]:
     except Exception as error:  # the libraries raise whatever comes, and none of it may look like a crash of ours
         raise Refused.because(
             Code.MODEL_UNSUPPORTED,
-            f"{step.call} {step.option} of this model",
+            _doing(step),
             f"the library gave up with {type(error).__name__}: {clause(error)}",
             "simplify the model first, or export it with a newer opset_version",
             option=step.option,
@@ -122,8 +120,12 @@ def _run(step: Step, source: Path, made: Path) -> tuple[str, ...]:
         ) from error
 
 
+def _doing(step: Step) -> str:
+    return f"{'quantizing' if step.call == 'quantize' else 'converting'} this model by {step.option}"
+
+
 def _check_candidate(step: Step, base: ModelProto, candidate: ModelProto) -> None:
-    what = f"{step.call} {step.option} of this model"
+    what = _doing(step)
     before = (*inputs_of(base), *outputs_of(base))
     after = (*inputs_of(candidate), *outputs_of(candidate))
     if before != after:
@@ -161,7 +163,7 @@ def _check_finite(step: Step, comparison: tuple[OutputComparison, ...]) -> None:
         if output.non_finite:
             raise Refused.because(
                 Code.MODEL_NOT_FINITE,
-                f"{step.call} {step.option} of this model",
+                _doing(step),
                 f"for {output.non_finite} of {output.non_finite + output.samples} samples the output "
                 f"'{legible(output.name)}' holds NaN or infinity where the base has numbers",
                 "choose another scheme; in float16 everything beyond 65504 overflows",

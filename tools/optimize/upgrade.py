@@ -79,7 +79,7 @@ def with_opset(model: ModelProto, opset: int) -> ModelProto:
     if reason:
         raise Refused.because(
             Code.MODEL_UNSUPPORTED,
-            f"to move this model from operator set {before} to {opset}",
+            f"moving this model from operator set {before} to {opset}",
             reason,
             f"export the model again with opset_version={opset}",
             opset=before,

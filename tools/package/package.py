@@ -17,8 +17,8 @@ from edgewright.state.files import file_sha256, sync_folder, write_whole
 from edgewright.tools.datasets.prepared import open_dataset
 from edgewright.tools.legible import legible
 from edgewright.tools.orders import PackageOrder
+from edgewright.tools.package.description import preprocessing
 from edgewright.tools.package.manifest import manifest
-from edgewright.tools.package.preprocessing import preprocessing
 from edgewright.tools.package.smoke import smoke_samples, tolerance_of, write_samples
 from edgewright.tools.workspace import Workspace
 

@@ -12,7 +12,7 @@ from edgewright.state.run import Run
 from edgewright.tools.package import cells
 from edgewright.tools.package.cells import UNMEASURED
 from edgewright.tools.package.markdown import escaped, figure, megabytes
-from edgewright.tools.package.tables import comparison_table, compression, step_table, tradeoff_table
+from edgewright.tools.package.tables import comparison_table, compression, size_change, step_table, tradeoff_table
 from edgewright.tools.package.variants import Status, Variant, lineage, tradeoffs, unmeasured, variant_of
 
 PERCENTILES = (50, 95, 99)
@@ -175,18 +175,18 @@ def _recommendation(run: Run, variant: Variant | None) -> str:
     if variant.status is Status.BASELINE:
         return "ship the unmodified original; no variant was kept."
     name = escaped(variant.artifact.name)
-    loss, compressed = _loss(variant), compression(run, variant)
+    loss, size = _loss(variant), size_change(run, variant)
     off_device = variant.latency is None or variant.latency.environment.label is not Label.TARGET
     # Times of another kind of machine say nothing of a device (SPEC.md, "Names and calls").
     if off_device and run.started.target_device is not Device.CPU_GENERIC:
         return (
-            f"{name} is {compressed} smaller {loss}. Its latency on {run.started.target_device} is "
+            f"{name} is {size} {loss}. Its latency on {run.started.target_device} is "
             f"{UNMEASURED}, and times from this host do not speak for that device."
         )
     if variant.slower:
-        return f"{name} is slower than the baseline ({cells.speedup(variant)}), {compressed} smaller {loss}."
+        return f"{name} is slower than the baseline ({cells.speedup(variant)}), {size} {loss}."
     if variant.speedup is None or variant.latency is None:
-        return f"{name} is {compressed} smaller {loss}; its speedup is {UNMEASURED}."
+        return f"{name} is {size} {loss}; its speedup is {UNMEASURED}."
     return f"{name} provides {variant.speedup:.2f}x speedup ({variant.latency.environment.label}) {loss}."
 
 

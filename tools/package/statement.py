@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from edgewright.state.artifacts import Artifact, TensorSpec
 from edgewright.state.errors import Code, Refused
+from edgewright.state.events import Profiled
 from edgewright.state.evidence import Accuracy, Dataset, Environment, Latency, Memory
 from edgewright.state.ledger import GENESIS, Record
 from edgewright.state.run import Run
@@ -50,24 +51,14 @@ def statement(run: Run, records: Sequence[Record], artifact: Artifact | None = N
             "P1",
             "P3",
         )
-    environments = {
-        variant.latency.environment.label,
-        variant.memory.environment.label,
-        variant.accuracy.environment.label,
-    }
+    measured = (variant.latency, variant.memory, variant.accuracy)
     manifest = {
         "run": run.id,
         "target_device": str(run.started.target_device),
         "target": run.started.target,
         "latency_target_ms": run.started.latency_target_ms,
         "model": _model(variant),
-        "provenance": {
-            "original_file": legible(PurePath(run.started.model_path).name),
-            "chain": [_link(artifact) for artifact in lineage(run, variant.artifact)],
-            "floor_from": {"sha256": profiled.root.sha256, "run": profiled.inherited_from or run.id},
-            "validation": _dataset(profiled.validation),
-            "calibration": _dataset(profiled.calibration) if profiled.calibration else None,
-        },
+        "provenance": _provenance(run, profiled, variant),
         "benchmarks": {
             "model": _latency(variant.latency),
             "baseline": _latency(variant.beside),
@@ -78,15 +69,28 @@ def statement(run: Run, records: Sequence[Record], artifact: Artifact | None = N
         "accuracy": _accuracy(variant.accuracy, variant.verdict, variant),
         "findings": list(variant.findings),
         "unmeasured": list(unmeasured(run, variant)),
-        "labels": sorted(str(label) for label in environments),
+        "labels": sorted({str(found.environment.label) for found in measured}),
     }
-    evidence = {
+    return {"manifest": manifest, "evidence": _evidence(run, records), "outputs": variant.accuracy.outputs}
+
+
+def _provenance(run: Run, profiled: Profiled, variant: Variant) -> Facts:
+    return {
+        "original_file": legible(PurePath(run.started.model_path).name),
+        "chain": [_link(artifact) for artifact in lineage(run, variant.artifact)],
+        "floor_from": {"sha256": profiled.root.sha256, "run": profiled.inherited_from or run.id},
+        "validation": _dataset(profiled.validation),
+        "calibration": _dataset(profiled.calibration) if profiled.calibration else None,
+    }
+
+
+def _evidence(run: Run, records: Sequence[Record]) -> Facts:
+    return {
         "run": run.id,
         "genesis": GENESIS,
         "head": records[-1].hash if records else GENESIS,
         "records": [asdict(record) for record in records],
     }
-    return {"manifest": manifest, "evidence": evidence, "outputs": variant.accuracy.outputs}
 
 
 def _model(variant: Variant) -> Facts:

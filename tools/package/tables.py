@@ -140,3 +140,11 @@ def compression(run: Run, variant: Variant) -> str:
     if run.profiled is None:
         return UNMEASURED
     return f"{run.profiled.original.size_bytes / variant.artifact.size_bytes:.2f}x"
+
+
+def size_change(run: Run, variant: Variant) -> str:
+    """Return how the file's size compares with that of the run's original, in the word for it."""
+    if run.profiled is None:
+        return f"{UNMEASURED} in size"
+    factor = variant.artifact.size_bytes / run.profiled.original.size_bytes
+    return f"{factor:.2f}x larger" if factor > 1 else f"{1 / factor:.2f}x smaller"

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePath
 
-from edgewright.state.artifacts import Artifact
+from edgewright.state.artifacts import Artifact, Device
 from edgewright.state.evidence import Accuracy, Label, Latency, Memory, Ratio
 from edgewright.state.run import Run, Step
 from edgewright.state.verdict import Outcome, Verdict
@@ -130,10 +130,20 @@ def unmeasured(run: Run, variant: Variant | None) -> tuple[str, ...]:
             f"Behaviour under sustained load (thermal throttling): protocol {latency.protocol.name} times each model "
             f"for at least {latency.protocol.duration_s:g} s, and {SUSTAINED_S} s or more would be needed."
         )
+    vnni = variant.accuracy.environment.vnni if variant.accuracy else "unknown"
+    if device is Device.CPU_GENERIC and vnni != "no" and _computes_as_u8s8(run, variant.artifact):
+        gaps.append(
+            "Accuracy on x86 processors without VNNI: the model is computed as U8S8, whose sums can saturate there "
+            f"(the machine that accuracy was measured on has VNNI: {vnni})."
+        )
     unread = [name for name in ("governor", "clock_mhz") if getattr(environment, name) == "unknown"]
     if unread:
         gaps.append(f"State of the measuring machine: {', '.join(unread)} could not be read.")
     return tuple(gaps)
+
+
+def _computes_as_u8s8(run: Run, artifact: Artifact) -> bool:
+    return any(step.recipe.parameters.get("integers") == "U8S8" for step in lineage(run, artifact))
 
 
 def _baseline(run: Run) -> Variant:

@@ -1,8 +1,8 @@
 """Runs a model over every sample of a dataset and writes what it answers.
 
-Several samples share an inference only where that was shown to change nothing: an activation range that is taken over
-the whole batch (DynamicQuantizeLinear), or a first dimension that is no batch, would give other answers than the
-single inferences that a device makes.
+One sample an inference, as on a device, and never more: an activation range that is taken over a whole batch
+(DynamicQuantizeLinear), or a graph that looks at its neighbours, would give other answers. Only a model with a fixed
+batch gets that batch.
 """
 
 from __future__ import annotations
@@ -20,10 +20,6 @@ from edgewright.tools.probe.feeds import Feeding
 from edgewright.tools.probe.progress import Progress
 from edgewright.tools.probe.session import Session
 
-CHUNK = 32
-# Another order of summation changes float32 results by parts in a million; anything larger is another computation.
-BATCH_TOLERANCE = 1e-5
-
 
 def write_outputs(session: Session, plan: Feeding, folder: Path, progress: Progress) -> Dict[str, Any]:
     """Run all samples; return the index entries of the outputs and the count of samples with non-finite values.
@@ -32,7 +28,7 @@ def write_outputs(session: Session, plan: Feeding, folder: Path, progress: Progr
         ProbeError: The model failed, or gave something that is no array of numbers.
     """
     names = [port.name for port in session.outputs]
-    batch = plan.batch or (CHUNK if _batching_is_neutral(session, plan) else 1)
+    batch = plan.batch or 1
     non_finite = 0
     with ExitStack() as stack:
         writers = [stack.enter_context(ColumnWriter(folder, f"output-{number}")) for number in range(len(names))]
@@ -65,30 +61,6 @@ def _per_sample(session: Session, plan: Feeding, batch: int) -> Iterator[List[Ar
         _check_batch(session, outputs, len(padded))
         for offset in range(len(rows)):
             yield [output[offset] for output in outputs]
-
-
-def _batching_is_neutral(session: Session, plan: Feeding) -> bool:
-    """Return whether the first samples give the same answers together as one by one."""
-    rows = list(range(min(CHUNK, plan.n)))
-    if not (plan.stackable and plan.regular and len(rows) > 1):
-        return False
-    singles = [_arrays(session, [row], plan) for row in rows]
-    try:
-        together = _arrays(session, rows, plan)
-    except ProbeError:
-        return False  # an open first dimension that the graph inside does not bear
-    return all(_same(output, [single[number] for single in singles]) for number, output in enumerate(together))
-
-
-def _same(together: Array, singles: Sequence[Array]) -> bool:
-    if any(single.shape != (1, *together.shape[1:]) for single in singles) or together.shape[:1] != (len(singles),):
-        return False
-    apart = np.concatenate(singles)
-    if not np.issubdtype(apart.dtype, np.floating):
-        return bool(np.array_equal(apart, together))
-    scale = float(np.max(np.abs(apart), initial=0.0, where=np.isfinite(apart)))
-    tolerance = max(BATCH_TOLERANCE, float(np.finfo(apart.dtype).eps)) * scale
-    return bool(np.allclose(apart, together, rtol=0.0, atol=tolerance, equal_nan=True))
 
 
 def _arrays(session: Session, rows: Sequence[int], plan: Feeding) -> List[Array]:

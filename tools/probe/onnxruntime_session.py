@@ -75,20 +75,26 @@ def profile(path: str, threads: int, feeds: Sequence[Feed], warmup_runs: int, fo
         events = json.loads(trace.read_text(encoding="utf-8"))
     finally:
         trace.unlink()
-    return aggregate(events, warmup_runs)
+    return aggregate(events, len(feeds), warmup_runs)
 
 
-def aggregate(events: Sequence[Dict[str, Any]], warmup_runs: int) -> Tuple[OperatorTime, ...]:
+def aggregate(events: Sequence[Dict[str, Any]], runs: int, warmup_runs: int) -> Tuple[OperatorTime, ...]:
     """Sum the trace's node times by operator type, the longest first.
 
     An operator with a subgraph (If, Loop, Scan) counts without the nodes inside, which are in the trace themselves.
 
     Args:
         events: Chrome trace events as ONNX Runtime writes them; `ts` and `dur` in microseconds.
+        runs: Inferences that were made, warm-up included.
         warmup_runs: Inferences at the start that do not count.
+
+    Returns:
+        Nothing where the trace ends before the last inference: the profiler keeps a limited number of events.
     """
-    runs = sorted(event["ts"] for event in events if event.get("name") == "model_run")
-    start = runs[warmup_runs]
+    starts = sorted(event["ts"] for event in events if event.get("name") == "model_run")
+    if len(starts) < runs:
+        return ()
+    start = starts[warmup_runs]
     nodes = [
         event
         for event in events

@@ -4,6 +4,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from edgewright.state.artifacts import Ancestor, Artifact, Device, Format, Recipe
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Check, Dataset, Graph
@@ -11,7 +13,7 @@ from edgewright.state.guards import FORMAT_OF_DEVICE
 from edgewright.tools.datasets.calibration import LEAST_SAMPLES, Severity, calibration_findings
 from edgewright.tools.datasets.entry import import_file
 from edgewright.tools.datasets.prepare import prepare
-from edgewright.tools.datasets.prepared import check_fits, open_dataset
+from edgewright.tools.datasets.prepared import PreparedData, check_fits, open_dataset
 from edgewright.tools.orders import ProfileOrder
 from edgewright.tools.profile.admission import admit_onnx
 from edgewright.tools.profile.inspect import inspect_model, precision_of
@@ -60,7 +62,7 @@ def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> 
     original, graph, ancestor = _import_model(order, workspace)
     validation = prepare(order.validation, order.roots, workspace, "validation data", progress)
     check_fits(open_dataset(validation, workspace), graph.inputs)
-    _require_enough(validation, order.least_validation)
+    _require_enough(open_dataset(validation, workspace), order.least_validation)
     calibration = _prepare_calibration(order, graph, workspace, progress)
     free_bytes = shutil.disk_usage(workspace.folder).free
     checks = (
@@ -104,11 +106,12 @@ def _descent(digest: str, mark: str | None, order: ProfileOrder) -> Ancestor | N
     Raises:
         Refused: LINEAGE_UNKNOWN, if the mark names an original that no run here has seen.
     """
-    if known := order.ancestors.get(digest):
-        return known
+    if made_here := order.ancestors.get(digest):
+        return made_here
     if mark is None:
         return None
-    marked = [ancestor for ancestor in order.ancestors.values() if ancestor.original.sha256 == mark]
+    known = [*order.ancestors.values(), *order.originals.values()]
+    marked = [ancestor for ancestor in known if ancestor.original.sha256 == mark]
     if not marked:
         raise Refused.because(
             Code.LINEAGE_UNKNOWN,
@@ -122,15 +125,18 @@ def _descent(digest: str, mark: str | None, order: ProfileOrder) -> Ancestor | N
     return min(marked, key=lambda ancestor: ancestor.tolerance)
 
 
-def _require_enough(validation: Dataset, least: int) -> None:
-    if validation.n < least:
+def _require_enough(validation: PreparedData, least: int) -> None:
+    """Refuse too small a set; a sample that comes again counts once."""
+    distinct = len(np.unique(validation.contents, axis=0))
+    if distinct < least:
         raise Refused.because(
             Code.VALIDATION_TOO_SMALL,
-            f"a validation set of {validation.n} samples",
+            f"a validation set of {validation.dataset.n} samples, {distinct} of them distinct",
             f"the operator's least number is {least}: fewer cannot tell a small loss from chance",
             "give more labelled samples, or have the operator lower `least_validation`",
             "P3",
-            n=validation.n,
+            n=validation.dataset.n,
+            distinct=distinct,
             least=least,
         )
 

@@ -3,12 +3,14 @@
 from edgewright.state.artifacts import Artifact
 from edgewright.state.events import Profiled
 from edgewright.state.evidence import Accuracy, Baseline
+from edgewright.state.verdict import better
 from edgewright.tools.benchmark.measure import measure_latency, measure_memory, measure_operators, portion
 from edgewright.tools.orders import Done, Original, ProfileOrder
 from edgewright.tools.original import check_original
 from edgewright.tools.profile.preflight import Ready, preflight
 from edgewright.tools.targets.host import Target
 from edgewright.tools.validate.accuracy import measure_accuracy
+from edgewright.tools.validate.control import require_discerning
 from edgewright.tools.workspace import Workspace
 
 # The pre-flight, and five measurements of which the ancestor's accuracy is seldom needed.
@@ -46,12 +48,14 @@ def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, target: T
         )
 
     accuracy = accuracy_of(model)
+    require_discerning(accuracy, data, order.tolerance, workspace)
     latency = measure_latency(model, data, order.protocol, threads, workspace, target=target, progress=next(reports))
     return Baseline(
         graph=ready.graph,
         latency=latency,
         memory=measure_memory(model, data, threads, workspace, target, progress=next(reports)),
         accuracy=accuracy,
-        reference=accuracy_of(ready.ancestor.original) if ready.ancestor else accuracy,
+        # The better of both: a descent can raise the floor, never lower it.
+        reference=better(accuracy, accuracy_of(ready.ancestor.original)) if ready.ancestor else accuracy,
         hot_spots=measure_operators(model, data, threads, workspace, target, progress=next(reports)),
     )

@@ -1,5 +1,6 @@
 """A model's accuracy on a prepared dataset, and how far it agrees with the run's original."""
 
+import math
 from collections.abc import Mapping
 
 from edgewright.state.artifacts import Artifact
@@ -12,7 +13,7 @@ from edgewright.tools.legible import legible
 from edgewright.tools.orders import ValidateOrder
 from edgewright.tools.probe.columns import Column
 from edgewright.tools.targets.host import Target
-from edgewright.tools.validate.metrics import agreement, metric_named
+from edgewright.tools.validate.metrics import Score, agreement, metric_named
 from edgewright.tools.workspace import Progress, Workspace
 
 
@@ -45,15 +46,14 @@ def measure_accuracy(
     """
     judge = metric_named(metric)
     if dataset.n == 0:
-        raise Refused.because(Code.DATA_EMPTY, "to measure accuracy", "the dataset has 0 samples", "give at least one")
+        raise Refused.because(Code.DATA_EMPTY, "measuring accuracy", "the dataset has 0 samples", "give at least one")
     outputs = run_outputs(artifact, dataset, threads, workspace, target, progress=progress)
     _require_finite(artifact, outputs)
     data = open_dataset(dataset, workspace)
-    answers = _chosen(open_outputs(outputs, workspace), data.card)
+    answers = judged_outputs(open_outputs(outputs, workspace), data.card)
     score = judge.evaluate(answers, data.labels)
-    agrees = None
-    if reference_outputs is not None:
-        agrees = agreement(answers, _chosen(open_index(reference_outputs, workspace), data.card), judge)
+    _require_finite_score(artifact, metric, score)
+    original = None if reference_outputs is None else open_index(reference_outputs, workspace)
     return Accuracy(
         artifact=artifact.sha256,
         metric=metric,
@@ -64,8 +64,8 @@ def measure_accuracy(
         preprocessing=dataset.preprocessing,
         environment=outputs.environment,
         outputs=outputs.index,
-        per_class={_class_name(data.card, number): value for number, value in score.per_class.items()},
-        agreement=agrees,
+        per_class=_per_class(score, data.card),
+        agreement=None if original is None else agreement(answers, judged_outputs(original, data.card), judge),
     )
 
 
@@ -80,7 +80,7 @@ def validate(order: ValidateOrder, workspace: Workspace, target: Target) -> Accu
     if (baseline.dataset, baseline.preprocessing) != (dataset.digest, dataset.preprocessing):
         raise Refused.because(
             Code.DATA_MISMATCH,
-            "to validate the candidate",
+            "validating the candidate",
             f"the baseline was measured on the dataset {baseline.dataset[:12]}, and this is {dataset.digest[:12]}",
             "start a new run with this data; figures from different data cannot be compared",
             "P9",
@@ -102,7 +102,7 @@ def _require_finite(artifact: Artifact, outputs: Outputs) -> None:
     if outputs.non_finite_samples:
         raise Refused.because(
             Code.MODEL_NOT_FINITE,
-            f"to judge {artifact.name}",
+            f"judging {artifact.name}",
             f"its outputs hold NaN or infinity on {outputs.non_finite_samples} of {outputs.n} samples",
             "look for an overflow in the model or a wrong preprocessing in the data card; revert a candidate",
             non_finite_samples=outputs.non_finite_samples,
@@ -110,7 +110,22 @@ def _require_finite(artifact: Artifact, outputs: Outputs) -> None:
         )
 
 
-def _chosen(outputs: Mapping[str, Column], card: Card) -> Mapping[str, Column]:
+def _require_finite_score(artifact: Artifact, metric: str, score: Score) -> None:
+    if not math.isfinite(score.value):
+        raise Refused.because(
+            Code.MODEL_NOT_FINITE,
+            f"judging {artifact.name}",
+            f"its {legible(metric, 60)} comes out as {score.value}, though all its outputs are finite",
+            "look for outputs or labels too large to compute with; revert a candidate",
+        )
+
+
+def _per_class(score: Score, card: Card) -> dict[str, float]:
+    """Return the metric of each class where it is a finite number."""
+    return {_class_name(card, number): value for number, value in score.per_class.items() if math.isfinite(value)}
+
+
+def judged_outputs(outputs: Mapping[str, Column], card: Card) -> Mapping[str, Column]:
     """Return the output that the card names alone, or all of them where it names none."""
     if card.output is None:
         return outputs

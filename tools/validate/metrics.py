@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Direction
@@ -29,12 +28,10 @@ class Score:
     Attributes:
         value: The metric over all samples.
         per_class: Class number to the metric over its samples, where the metric has classes.
-        per_sample: The metric of each sample, shape (n,), where it is defined for one.
     """
 
     value: float
     per_class: Mapping[int, float] = field(default_factory=dict)
-    per_sample: NDArray[np.float64] | None = None
 
 
 class Metric(Protocol):
@@ -83,7 +80,7 @@ class TopK:
         classes = classes_of(self._name, labels, scores)
         hits = scores.ranks(classes) < self._k
         per_class = {int(number): float(hits[classes == number].mean()) for number in np.unique(classes)}
-        return Score(float(hits.mean()), per_class, hits.astype(np.float64))
+        return Score(float(hits.mean()), per_class)
 
 
 class MacroF1:
@@ -116,7 +113,7 @@ class RootMeanSquareError:
         compared = pairs("rmse", only("rmse", outputs), labels)
         sums = np.array([(((one - other) ** 2).sum(), one.size) for one, other in compared])
         total, values = sums.sum(axis=0)
-        return Score(float(np.sqrt(total / values)), per_sample=np.sqrt(sums[:, 0] / sums[:, 1]))
+        return Score(float(np.sqrt(total / values)))
 
 
 class CosineAgreement:
@@ -127,8 +124,7 @@ class CosineAgreement:
 
     def evaluate(self, outputs: Mapping[str, Column], labels: Column | None) -> Score:
         """See `Metric`."""
-        per_sample = cosines(pairs("cosine", only("cosine", outputs), labels))
-        return Score(float(per_sample.mean()), per_sample=per_sample)
+        return Score(float(cosines(pairs("cosine", only("cosine", outputs), labels)).mean()))
 
 
 _BUILT_IN: Mapping[str, Metric] = MappingProxyType(

@@ -24,7 +24,7 @@ from edgewright.tools.workspace import Progress, Workspace
 
 RNG = np.random.default_rng(31)
 WIDE = 256
-LONG = replace(FEW_RUNS, warmup_runs=50, runs=1500, processes=2)
+LONG = replace(FEW_RUNS, warmup_runs=50, runs=1500, processes=3)
 
 
 @pytest.fixture

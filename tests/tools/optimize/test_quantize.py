@@ -8,11 +8,14 @@ import onnx
 import onnx_models as models
 import pytest
 from onnx import ModelProto, TensorProto
-from optimize_bench import BenchOf
+from optimize_bench import Bench, BenchOf, dataset_of, figure_of
 
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import Code, Refusal, Refused
+from edgewright.tools.optimize import quantize as subject
 from edgewright.tools.profile.graphs import opset_of
+
+DATA = (("validation", 1, 70), ("calibration", 2, 120))
 
 
 def operators(model: onnx.ModelProto) -> set[str]:
@@ -44,7 +47,7 @@ def test_fp16_halves_the_weights_and_keeps_the_interface(build: Callable[[], Mod
     made = bench.quantize("fp16")
     assert made.artifact.precision == "fp16"
     assert made.artifact.name == "My-net_cast_fp16.onnx"
-    assert made.comparison[0].cosine > 0.99999
+    assert figure_of(made, "cosine") > 0.99999
     assert (made.artifact.inputs, made.artifact.outputs) == (bench.base.inputs, bench.base.outputs)
     assert "saves size, not time" in made.findings[0]
 
@@ -59,7 +62,7 @@ def test_int8_dynamic_quantises_matrix_products_and_nothing_else(
     assert "MatMulInteger" in made_of
     assert "ConvInteger" not in made_of
     assert made.artifact.name == "My-net_dynamic_int8.onnx"
-    assert made.comparison[0].cosine > 0.999
+    assert figure_of(made, "cosine") > 0.999
 
 
 @pytest.mark.parametrize("build", [models.gru, models.lstm, models.batch_norm_net, models.branch_net])
@@ -77,7 +80,7 @@ def test_int8_static_stays_close_to_the_base(method: str, per_channel: object, b
     made = bench.quantize("int8_static", per_channel=per_channel, calibration_method=method)
     model = bench.load(made)
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators(model)
-    assert made.comparison[0].cosine > 0.995
+    assert figure_of(made, "cosine") > 0.995
     assert made.artifact.precision == "int8"
     scales = [tensor for tensor in model.graph.initializer if tensor.name == "w1_scale"]
     assert [list(tensor.dims) for tensor in scales] == [[8] if per_channel else []]
@@ -103,7 +106,7 @@ def test_per_channel_int8_of_an_old_opset_is_raised_to_13_and_loads(opset: int, 
     bench = bench_of(models.old_net(opset))
     made = bench.quantize("int8_static")
     assert opset_of(bench.load(made)) == 13
-    assert made.comparison[0].cosine > 0.999
+    assert figure_of(made, "cosine") > 0.999
 
 
 @pytest.mark.parametrize("build", [models.constants_net, models.function_net, models.shared_net, models.batch_norm_net])
@@ -145,13 +148,68 @@ def test_int8_static_without_calibration_data_is_refused(bench_of: BenchOf) -> N
 def test_int8_static_with_too_few_samples_is_refused(bench_of: BenchOf) -> None:
     refusal = refused(lambda: bench_of(models.mlp(), calibration=99).quantize("int8_static"))
     assert refusal.code is Code.CALIBRATION_UNFIT
+    assert refusal.what == "calibrating an ONNX candidate on this set"
     assert "99" in refusal.why
 
 
 @pytest.mark.promise("P7")
 def test_asking_to_use_fewer_samples_than_that_is_refused(bench_of: BenchOf) -> None:
     refusal = refused(lambda: bench_of(models.mlp()).quantize("int8_static", samples=10))
+    assert refusal.code is Code.INVALID_ARGUMENT
+    assert "an ONNX candidate needs at least 100" in refusal.why
+
+
+def fixed_batch_bench(bench_of: BenchOf, size: int) -> Bench:
+    model = models.mlp()
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[0].dim_value = size
+    bench = bench_of(model)
+    # The bench takes a fixed first dimension for part of a sample, so the data is made of single rows here.
+    rows = {name: np.random.default_rng(seed).standard_normal((n, 12)).astype(np.float32) for name, seed, n in DATA}
+    sets = {
+        name: dataset_of({"x": array}, bench.original.parent, f"rows-{name}", bench.workspace)
+        for name, array in rows.items()
+    }
+    return replace(bench, **sets)
+
+
+@pytest.mark.promise("P7")
+def test_a_fixed_batch_is_calibrated_on_whole_batches_and_only_those_are_counted(bench_of: BenchOf) -> None:
+    bench = fixed_batch_bench(bench_of, 16)
+    made = bench.quantize("int8_static", samples=110)
+    assert made.artifact.recipe.parameters["calibration_samples"] == 96
+    assert any("calibrated on 96 samples" in finding for finding in made.findings)
+
+
+@pytest.mark.promise("P7")
+def test_a_fixed_batch_that_the_samples_do_not_fill_is_refused(bench_of: BenchOf) -> None:
+    refusal = refused(lambda: fixed_batch_bench(bench_of, 128).quantize("int8_static"))
     assert refusal.code is Code.CALIBRATION_UNFIT
+    assert (refusal.facts["samples"], refusal.facts["batch"]) == (100, 128)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "device", "warned"),
+    [
+        ("int8_static", Device.CPU_GENERIC, True),
+        ("int8_dynamic", Device.CPU_GENERIC, True),
+        ("int8_static", Device.RASPBERRY_PI_5, False),
+        ("int8_dynamic", Device.RASPBERRY_PI_5, False),
+        ("fp16", Device.CPU_GENERIC, False),
+    ],
+)
+def test_saturating_sums_are_told_of_where_the_processor_may_lack_vnni(
+    scheme: str, device: Device, warned: object, bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = subject.environment.facts()
+    monkeypatch.setattr(subject.environment, "facts", lambda: {**here, "vnni": "no"})
+    made = replace(bench_of(models.mlp()), device=device).quantize(scheme)
+    said = (
+        "computed as U8S8: on x86 processors without VNNI its sums can saturate and accuracy can be lower than "
+        "measured here (this host has VNNI: no)"
+    )
+    assert (said in made.findings) is warned
+    assert made.artifact.recipe.parameters.get("integers") == (None if scheme == "fp16" else "U8S8")
 
 
 @pytest.mark.promise("P7")

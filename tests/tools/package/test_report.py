@@ -18,7 +18,7 @@ from edgewright.state.protocols import PROTOCOLS, ProtocolName
 from edgewright.state.run import Run, fold
 from edgewright.tools.package.markdown import escaped, figure, percent
 from edgewright.tools.package.report import report
-from edgewright.tools.package.variants import Status, tradeoffs, variant_of
+from edgewright.tools.package.variants import Status, tradeoffs, unmeasured, variant_of
 
 TODAY = date(2026, 11, 1)
 HOST = str(Label.HOST)
@@ -194,6 +194,40 @@ def test_the_verdict_states_delta_tolerance_speedup_and_compression() -> None:
     assert "PASS: Accuracy delta of -1.11% is within the 2.00% tolerance (top1 0.8900 against 0.9000" in text
     assert f"Speedup: 1.25x · {HOST}. Compression: 4.00x." in text
     assert f"provides 1.25x speedup ({HOST}) with only 1.11% accuracy loss." in text
+
+
+def test_a_larger_file_is_not_called_smaller() -> None:
+    run = past.run_in(Phase.PACKAGE)
+    step = run.steps[0]
+    larger = replace(step, artifact=replace(step.artifact, size_bytes=5000))
+    pi = replace(run, started=replace(run.started, target_device=Device.RASPBERRY_PI_5), steps=(larger,))
+    assert "is 1.25x larger with" in report(pi, TODAY)
+    assert "is 4.00x smaller with" in report(replace(pi, steps=run.steps), TODAY)
+
+
+@pytest.mark.promise("P10")
+@pytest.mark.parametrize(
+    ("integers", "device", "vnni", "gap"),
+    [
+        ("U8S8", Device.CPU_GENERIC, "yes", True),
+        ("U8S8", Device.CPU_GENERIC, "unknown", True),
+        ("U8S8", Device.CPU_GENERIC, "no", False),
+        ("U8S8", Device.RASPBERRY_PI_5, "yes", False),
+        ("S8S8", Device.CPU_GENERIC, "yes", False),
+    ],
+)
+def test_accuracy_without_vnni_is_unmeasured_where_sums_can_saturate(
+    integers: str, device: Device, vnni: str, gap: object
+) -> None:
+    run = past.run_in(Phase.PACKAGE)
+    step = run.steps[0]
+    assert step.accuracy is not None
+    recipe = replace(step.artifact.recipe, parameters={"integers": integers})
+    measured = replace(step.accuracy, environment=replace(step.accuracy.environment, vnni=vnni))
+    step = replace(step, artifact=replace(step.artifact, recipe=recipe), accuracy=measured)
+    run = replace(run, started=replace(run.started, target_device=device), steps=(step,))
+    gaps = unmeasured(run, variant_of(run, step.artifact))
+    assert any(sentence.startswith("Accuracy on x86 processors without VNNI: ") for sentence in gaps) is gap
 
 
 def test_the_delta_is_negative_when_worse_whatever_the_direction() -> None:

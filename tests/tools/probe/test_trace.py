@@ -22,13 +22,19 @@ def test_times_are_summed_by_operator_and_warm_up_does_not_count() -> None:
         node("Conv", 1035, 20),
         run(1000, 60),
     ]
-    assert aggregate(events, warmup_runs=1) == (OperatorTime("Conv", 2, 50_000), OperatorTime("Relu", 1, 4_000))
+    assert aggregate(events, runs=2, warmup_runs=1) == (OperatorTime("Conv", 2, 50_000), OperatorTime("Relu", 1, 4_000))
 
 
 def test_a_loop_counts_without_what_runs_inside_it() -> None:
     events = [run(0, 100), node("Loop", 10, 50), node("MatMul", 12, 20), node("MatMul", 35, 20), node("Add", 60, 5)]
-    assert aggregate(events, warmup_runs=0) == (
+    assert aggregate(events, runs=1, warmup_runs=0) == (
         OperatorTime("MatMul", 2, 40_000),
         OperatorTime("Loop", 1, 10_000),
         OperatorTime("Add", 1, 5_000),
     )
+
+
+def test_a_trace_that_the_event_limit_cut_names_no_operators() -> None:
+    events = [node("Conv", 11, 900), run(10, 950), node("Conv", 1001, 30), run(1000, 60), node("Conv", 2001, 30)]
+    assert aggregate(events, runs=3, warmup_runs=1) == ()
+    assert aggregate([], runs=3, warmup_runs=1) == ()

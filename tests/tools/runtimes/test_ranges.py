@@ -9,7 +9,7 @@ import onnx_models as models
 import pytest
 
 from edgewright.tools.runtimes.onnxruntime.calibration import Feed, activation_ranges
-from edgewright.tools.runtimes.onnxruntime.ranges import BINS, entropy_range, percentile_range
+from edgewright.tools.runtimes.onnxruntime.ranges import BINS, LEVELS, entropy_range, levels_of, percentile_range
 
 BOUND = 8.0
 
@@ -37,6 +37,13 @@ def test_entropy_cuts_a_long_thin_tail_but_not_a_full_range() -> None:
     assert entropy_range(histogram(thin), BOUND)[1] < BOUND / 2
     full = rng.uniform(-BOUND, BOUND, 200_000)
     assert entropy_range(histogram(full), BOUND)[1] > 0.9 * BOUND
+
+
+def test_all_levels_merge_equally_many_bins_give_or_take_one() -> None:
+    for bins in range(LEVELS, BINS + 1):
+        merged = np.bincount(levels_of(bins), minlength=LEVELS)
+        assert (merged.size, merged.sum()) == (LEVELS, bins)
+        assert merged.max() - merged.min() <= 1
 
 
 @pytest.mark.parametrize("center", [7.5, -7.5, 0.01])

@@ -1,6 +1,7 @@
 """Accuracy of real models on prepared data, through the probe."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from edgewright.state.codec import decode, encode
 from edgewright.state.errors import Code, Refusal, Refused
 from edgewright.state.evidence import Accuracy, Dataset, Direction
 from edgewright.tools.orders import Original, ValidateOrder
+from edgewright.tools.probe.columns import Column
 from edgewright.tools.profile.inspect import inputs_of, outputs_of
 from edgewright.tools.targets.host import Host
+from edgewright.tools.validate import accuracy as subject
 from edgewright.tools.validate.accuracy import measure_accuracy, validate
+from edgewright.tools.validate.metrics import Score
 from edgewright.tools.workspace import Workspace
 
 RNG = np.random.default_rng(6)
@@ -119,6 +123,36 @@ def test_a_model_whose_answers_are_not_finite_is_refused_with_the_count(bench: B
     assert (refusal.code, refusal.facts["non_finite_samples"]) == (Code.MODEL_NOT_FINITE, 80)
     overflowing = linear(WEIGHTS * 1e38, "Exp")
     assert bench.refusal(overflowing).code is Code.MODEL_NOT_FINITE
+
+
+class Judge:
+    """A metric that says what a test wants."""
+
+    direction = Direction.LOWER
+    has_classes = False
+
+    def __init__(self, score: Score) -> None:
+        self._score = score
+
+    def evaluate(self, _outputs: Mapping[str, Column], _labels: Column | None) -> Score:
+        return self._score
+
+
+@pytest.mark.promise("P4")
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_metric_that_is_no_finite_number_is_refused(
+    value: float, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "metric_named", lambda _name: Judge(Score(value)))
+    refusal = bench.refusal(linear(WEIGHTS), "rmse")
+    assert (refusal.code, refusal.what) == (Code.MODEL_NOT_FINITE, "judging m.onnx")
+    assert f"its rmse comes out as {value}" in refusal.why
+
+
+def test_a_class_without_a_finite_metric_is_left_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    score = Score(0.5, {0: 0.5, 1: float("nan"), 2: float("inf")})
+    monkeypatch.setattr(subject, "metric_named", lambda _name: Judge(score))
+    assert bench.measure(linear(WEIGHTS)).per_class == {"a": 0.5}
 
 
 def test_an_unknown_metric_is_refused_before_anything_runs(bench: Bench) -> None:

@@ -58,7 +58,7 @@ def _extremes(calibrator: MinMaxCalibrater, feeds: Feeds) -> dict[str, Range]:
         if not (np.isfinite(low) and np.isfinite(high)):
             raise Refused.because(
                 Code.MODEL_NOT_FINITE,
-                "to calibrate on these samples",
+                "calibrating on these samples",
                 f"the activation '{name}' reaches from {low} to {high} on them",
                 "look for an overflow in the model, or for samples far outside what it was trained on",
                 "P7",

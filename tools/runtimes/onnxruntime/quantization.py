@@ -39,6 +39,8 @@ CPU_INTEGERS = Integers("U8S8", QuantType.QUInt8, {"ActivationSymmetric": False,
 TENSORRT_INTEGERS = Integers(
     "S8S8", QuantType.QInt8, {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
 )
+# Dynamic quantisation computes in uint8 whatever the device (ONNX operator DynamicQuantizeLinear).
+DYNAMIC_INTEGERS = CPU_INTEGERS
 
 
 def integers_for(device: Device) -> Integers:

@@ -60,13 +60,17 @@ def entropy_range(histogram: Histogram, bound: float) -> Range:
     return -best, best
 
 
+def levels_of(bins: int) -> NDArray[np.int64]:
+    """Return the level that each of so many bins is merged into: shape (bins,). All take equally many, or one more."""
+    return np.arange(bins) * LEVELS // bins
+
+
 def _divergence(kept: Histogram, left: int, right: int) -> float:
     reference = kept.astype(np.float64)
     reference[0] += left
     reference[-1] += right
     occupied = reference > 0
-    width = kept.size // LEVELS
-    level = np.minimum(np.arange(kept.size) // width, LEVELS - 1)
+    level = levels_of(kept.size)
     values = np.bincount(level, kept, LEVELS)
     bins = np.bincount(level, occupied, LEVELS)
     spread = np.where(occupied, (values / np.maximum(bins, 1))[level], 0)
