@@ -52,7 +52,7 @@ async def test_a_validation_set_below_the_operators_least_size_is_refused_with_b
     async with connect() as client:
         refusal = await refused(client, "profile_model", **demo_arguments(root))
         assert refusal["code"] == "VALIDATION_TOO_SMALL"
-        assert refusal["numbers"] == {"n": 199, "least": 200}
+        assert refusal["numbers"] == {"n": 199, "distinct": 199, "least": 200}
         assert (await state_of(client, refusal["run"]))["profiled"] is None
 
 

@@ -119,6 +119,7 @@ class _Writing:
         """Preprocess and append some samples."""
         rows = slice(self.done, self.done + len(next(iter(block.values()))))
         self._note_non_finite(block)
+        self.contents[rows] = _contents([block[self._card.inputs[name].array] for name in sorted(self._card.inputs)])
         for array in self._pictured:
             assert self.neighbours is not None  # noqa: S101  (there is one wherever there is a picture)
             self.neighbours[rows] = neighbour_correlation(block[array])
@@ -134,8 +135,6 @@ class _Writing:
                     self.echo.append(_echo(name, block[self._card.inputs[name].array][0], samples[0]))
                 for sample in samples:
                     self._append(name, sample)
-            # Of what the model takes: the same sample stored as another element type is the same sample.
-            self.contents[rows] = _contents([prepared[name] for name in sorted(prepared)])
         self.done = rows.stop
 
     def finish(self) -> dict[str, dict[str, str]]:
@@ -179,13 +178,16 @@ class _Writing:
 
 
 def _contents(arrays: Sequence[Array]) -> NDArray[np.uint8]:
-    """Return the SHA-256 of each sample: element type, shape and values of its arrays; uint8, shape (k, 32)."""
+    """Return the SHA-256 of each sample: shape and values of its arrays as they came; uint8, shape (k, 32).
+
+    Values count, not how they are stored: a copy as another element type is the same sample.
+    """
     digests = [hashlib.sha256() for _ in arrays[0]]
     for array in arrays:
-        head = f"{array.dtype.str}{array.shape[1:]}".encode()
-        for digest, row in zip(digests, np.ascontiguousarray(array), strict=True):
+        head = f"{array.shape[1:]}".encode()
+        for digest, row in zip(digests, array, strict=True):
             digest.update(head)
-            digest.update(row.tobytes())
+            digest.update(np.ascontiguousarray(row, np.float64).tobytes())
     return np.frombuffer(b"".join(digest.digest() for digest in digests), np.uint8).reshape(-1, 32)
 
 

@@ -225,6 +225,16 @@ def test_another_preprocessing_than_the_validation_sets_is_refused(desk: Desk, v
     assert list(refusal.facts["findings"]) == ["preprocessing"]  # type: ignore[call-overload]
 
 
+@pytest.mark.promise("P7")
+@pytest.mark.parametrize("kind", ["float32", "float64", "int16"])
+def test_a_validation_sample_is_recognised_whatever_its_element_type(desk: Desk, kind: str) -> None:
+    values = np.random.default_rng(0).integers(-100, 100, (120, 8))
+    card = {"inputs": {"x": {"kind": "tensor", "array": "x"}}}
+    validation = desk.prepare(desk.npz("validation", x=values.astype(np.float32)), card)
+    refusal = unfit(desk, desk.prepare(desk.npz("calibration", x=values.astype(kind)), card), validation, least=100)
+    assert "overlapping" in refusal.facts["findings"]  # type: ignore[operator]
+
+
 def test_every_finding_is_listed_at_once(desk: Desk, validation: Dataset) -> None:
     images = np.concatenate([noise("uniform", 10), np.zeros((5, 32, 32, 1), np.uint8), scenes(60, seed=1)[:1]])
     refusal = unfit(desk, pictures(desk, images, with_fields(SCALED, std=0.5)), validation, least=100)

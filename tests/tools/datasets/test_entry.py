@@ -91,9 +91,9 @@ def test_without_roots_nothing_may_be_read_and_the_refusal_says_so(root: Path) -
     assert (said.code, "configured no `roots`" in said.why) == (Code.PATH_OUTSIDE_ROOTS, True)
 
 
-def test_a_root_that_is_gone_is_the_operators_matter(tmp_path: Path) -> None:
+def test_a_path_under_a_root_that_is_gone_is_not_found(tmp_path: Path) -> None:
     said = refusal(tmp_path / "gone" / "f", tmp_path / "gone")
-    assert (said.code, "operator" in said.do) == (Code.UNREADABLE, True)
+    assert (said.code, "operator" in said.do) == (Code.NOT_FOUND, False)
 
 
 @pytest.mark.parametrize("target", ["inside", "outside", "parent", "dangling"])

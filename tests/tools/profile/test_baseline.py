@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_models as models
+import onnxruntime
 import pytest
 from onnx import ModelProto
 
@@ -42,9 +43,12 @@ class Desk:
         onnx.save(model, self.model)
 
     def data(self, name: str, n: int, seed: int) -> DataSource:
-        rng = np.random.default_rng(seed)
+        """Write samples labelled by the model itself, every fifth one wrongly."""
+        samples = np.random.default_rng(seed).standard_normal((n, 12)).astype(np.float32)
+        session = onnxruntime.InferenceSession(models.mlp().SerializeToString())
+        answers = np.argmax(session.run(None, {"x": samples})[0], axis=1)
         path = self.root / f"{name}.npz"
-        np.savez(path, x=rng.standard_normal((n, 12)).astype(np.float32), label=rng.integers(0, 5, n))
+        np.savez(path, x=samples, label=(answers + (np.arange(n) % 5 == 0)) % 5)
         return DataSource(str(path), CARD)
 
     def profile(self, **changes: object) -> Profiled:
@@ -180,8 +184,6 @@ def test_a_model_that_is_none_is_refused(desk: Desk) -> None:
 
 @pytest.mark.promise("P9")
 def test_data_of_another_shape_than_the_model_takes_is_refused(desk: Desk) -> None:
-    desk.put(models.constants_net())
-    desk.profile()
     desk.put(models.branch_net())
     refusal = desk.refusal()
     assert refusal.code is Code.DATA_MISMATCH
@@ -215,6 +217,39 @@ def test_a_descendant_is_judged_by_the_original_of_the_run_that_made_it(desk: De
     assert profiled.baseline.reference.artifact == first.sha256
     assert profiled.baseline.accuracy.artifact == profiled.original.sha256 != first.sha256
     assert profiled.baseline.reference.dataset == profiled.baseline.accuracy.dataset
+
+
+@pytest.mark.promise("P3")
+def test_a_forged_descent_from_a_worse_model_does_not_lower_the_floor(desk: Desk) -> None:
+    worse = stored(other_mlp(), desk.workspace)
+    claiming = models.mlp()
+    stamp(claiming, worse.sha256)
+    desk.put(claiming)
+    profiled = desk.profile(ancestors={"f" * 64: Ancestor("run-1", worse, 0.02)})
+    assert profiled.baseline.reference == profiled.baseline.accuracy
+
+
+@pytest.mark.promise("P3")
+@pytest.mark.parametrize("blind", ["one class", "labels of other samples"])
+def test_a_validation_set_that_a_shuffled_model_passes_is_refused(desk: Desk, blind: str) -> None:
+    path = Path(desk.order.validation.path)
+    with np.load(path) as data:
+        samples, labels = data["x"], data["label"]
+    labels = np.zeros_like(labels) if blind == "one class" else np.roll(labels, 7)
+    np.savez(path, x=samples, label=labels)
+    refusal = desk.refusal()
+    assert refusal.code is Code.DATA_INVALID
+    assert "shuffled" in refusal.why
+
+
+@pytest.mark.promise("P3")
+def test_a_sample_that_comes_again_counts_once(desk: Desk) -> None:
+    path = Path(desk.order.validation.path)
+    with np.load(path) as data:
+        np.savez(path, x=np.tile(data["x"][:20], (3, 1)), label=np.tile(data["label"][:20], 3))
+    refusal = desk.refusal()
+    assert refusal.code is Code.VALIDATION_TOO_SMALL
+    assert (refusal.facts["n"], refusal.facts["distinct"]) == (60, 20)
 
 
 @pytest.mark.promise("P3")
