@@ -1,6 +1,7 @@
 """The strategies as data: which step to recommend next, and why. They recommend; the phase table decides what is legal.
 
-The order of each list is the order of preference on that device (SPEC.md, "Strategies").
+The order of each list is the order of preference on that device. Rewriting the graph comes late: ONNX Runtime does the
+same when it loads a model, so the file alone gains little by it.
 """
 
 from collections.abc import Callable, Mapping

@@ -5,6 +5,7 @@ The token is made anew when its file is missing, readable by its owner alone, an
 
 import hmac
 import os
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -15,6 +16,8 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from edgewright.state.errors import EdgewrightError
+
 LOOPBACK = "127.0.0.1"
 GRACE_S = 2
 
@@ -23,19 +26,19 @@ def token_of(state_folder: Path) -> str:
     """Return the token of this state folder, made on first use.
 
     Raises:
-        PermissionError: If others than the owner may read it.
+        EdgewrightError: If others than the owner may read it.
     """
     path = state_folder / "http-token"
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        if path.stat().st_mode & 0o077:
-            raise PermissionError(f"{path} may be read by others; remove it and start again") from None
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        token = token_urlsafe(32)
-        stream.write(token)
-    return token
+    if not path.exists():
+        made = path.with_name(f".http-token.{os.getpid()}")
+        made.touch(mode=0o600)
+        made.write_text(token_urlsafe(32), encoding="ascii")
+        with suppress(FileExistsError):  # another server was first: its token is the one
+            os.link(made, path)
+        made.unlink()
+    if path.stat().st_mode & 0o077:
+        raise EdgewrightError(f"{path} may be read by others; remove it and start again")
+    return path.read_text(encoding="ascii").strip()
 
 
 class BearerOnly:

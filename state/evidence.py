@@ -160,7 +160,7 @@ RESOLUTION = 0.01
 
 @dataclass(frozen=True)
 class Ratio:
-    """Candidate time over baseline time with a bootstrap interval; below 1 the candidate is faster."""
+    """Candidate time over baseline time with its interval; below 1 the candidate is faster."""
 
     median: float
     low: float

@@ -22,6 +22,7 @@ from workflow import content, demo_arguments, done, refused
 
 from edgewright.server.catalog import CATALOG
 from edgewright.server.http import token_of
+from edgewright.state.errors import EdgewrightError
 
 pytestmark = pytest.mark.anyio
 
@@ -198,5 +199,5 @@ def test_the_token_is_for_its_owner_alone_and_stays_the_same(folder: Path, serve
 def test_a_token_that_others_can_read_stops_the_start(tmp_path: Path) -> None:
     token_of(tmp_path)
     (tmp_path / "http-token").chmod(0o640)
-    with pytest.raises(PermissionError, match="may be read by others"):
+    with pytest.raises(EdgewrightError, match="may be read by others"):
         token_of(tmp_path)

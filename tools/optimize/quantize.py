@@ -214,7 +214,7 @@ class Static(_Scheme):
             *_saturation(self._integers, order.target_device),
         )
         self._feeding = _feeding(order.base, order.calibration, workspace)
-        count = _whole_batches(min(order.calibration_samples, order.calibration.n), self._feeding.batch or 1)
+        count = _whole_batches(order.calibration_samples, order.calibration.n, self._feeding.batch or 1)
         self._rows = choose_samples(order.calibration, workspace, count)
         self.parameters = {
             **self.parameters,
@@ -281,17 +281,18 @@ def _feeding(base: Artifact, calibration: Dataset, workspace: Workspace) -> Feed
         ) from error
 
 
-def _whole_batches(samples: int, batch: int) -> int:
-    """Return how many of so many samples fill whole batches."""
-    count = samples // batch * batch
-    if count == 0:
+def _whole_batches(asked: int, available: int, batch: int) -> int:
+    """Return the number of samples that fill whole batches: at least as many as asked for, where there are enough."""
+    count = min(-(-asked // batch), available // batch) * batch
+    if count < LEAST_CALIBRATION:
         raise Refused.because(
             Code.CALIBRATION_UNFIT,
-            f"calibrating on {samples} samples",
-            f"the model fixes a batch of {batch}, which they do not fill once",
-            f"give and use {batch} samples or more, or export the model with a batch of any size",
+            f"calibrating on {available} samples",
+            f"the model fixes a batch of {batch}, their whole batches hold {count}, and an ONNX candidate needs "
+            f"{LEAST_CALIBRATION}",
+            f"give {-(-LEAST_CALIBRATION // batch) * batch} samples or more, or export the model without a fixed batch",
             "P7",
-            samples=samples,
+            samples=available,
             batch=batch,
         )
     return count

