@@ -22,7 +22,8 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -m "not system" -x -q tests/test_layout.py tests/state tests/knowledge tests/server
+	$(BIN)/python -m pytest -m "not system" -x -q tests/test_layout.py tests/test_docs.py tests/state \
+		tests/knowledge tests/server/test_arguments.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
