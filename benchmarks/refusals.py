@@ -32,8 +32,10 @@ CALLS: Mapping[str, tuple[str, dict[str, object]]] = {
 async def measure(calls: int) -> dict[str, list[float]]:
     """Return the milliseconds of each call, by kind."""
     times: dict[str, list[float]] = {name: [] for name in CALLS}
-    with tempfile.TemporaryDirectory() as state:
-        arguments = ["-m", "edgewright.server", "serve", "--state-folder", str(Path(state) / "state"), "--root", state]
+    with tempfile.TemporaryDirectory() as folder:
+        (root := Path(folder) / "allowed").mkdir()
+        state = Path(folder) / "state"
+        arguments = ["-m", "edgewright.server", "serve", "--state-folder", str(state), "--root", str(root)]
         async with Client(StdioServerParameters(command=sys.executable, args=arguments)) as client:
             for number in range(calls + 5):
                 for name, (tool, given) in CALLS.items():
