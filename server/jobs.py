@@ -25,6 +25,7 @@ from edgewright.state.files import sync_folder
 from edgewright.state.ledger import Ledger
 from edgewright.state.run import Run
 from edgewright.state.store import Store
+from edgewright.tools.inheritance import inherited
 from edgewright.tools.job_folder import Answer, Envelope, JobFolder, Progress, Result
 
 logger = logging.getLogger(__name__)
@@ -32,10 +33,6 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.05
 LEASE_FD = 3
 Watcher = Callable[[Progress], Awaitable[None]]
-
-# Everything else of the server's environment stays behind; a worker has no business with its secrets.
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "LD_LIBRARY_PATH")
-_SET = {"ORT_DISABLE_TELEMETRY": "1", "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "HF_HUB_OFFLINE": "1"}
 
 
 def new_job() -> str:
@@ -94,7 +91,7 @@ class Jobs:
 
     def _spawn(self, folder: JobFolder, lease: int) -> int:
         command = [sys.executable, "-I", "-m", "edgewright.tools.supervisor", str(folder.path), str(LEASE_FD)]
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _SET
+        environment = inherited(TORCH_FORCE_WEIGHTS_ONLY_LOAD="1", HF_HUB_OFFLINE="1")
         return os.posix_spawn(
             sys.executable,
             command,

@@ -104,6 +104,8 @@ class Transaction:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        # Nobody else can change what this transaction sees, so a run is read, checked and folded once in it.
+        self._seen: dict[str, tuple[list[Record], Run | None]] = {}
 
     def run(self, run: str) -> Run:
         """Return a run as it stands.
@@ -112,22 +114,33 @@ class Transaction:
             Refused: If there is none of that name.
             CorruptLedger: If its record does not hold.
         """
-        records = self.records(run)
-        if not records:
+        state = self._look(run)[1]
+        if state is None:
             raise Refused.because(
                 Code.UNKNOWN_RUN,
                 f"run {run!r}",
                 "there is none of that name in this state folder",
                 "call get_state() without a run to list the runs, or profile_model to start one",
             )
-        return fold(run, (record.event for record in records))
+        return state
 
     def records(self, run: str) -> list[Record]:
-        """Return a run's records in order, their chain checked."""
-        rows = self._db.table("events").rows_where("run = ?", [run], order_by="number")
-        records = [Record(**row) for row in rows]
-        verify_chain(records)
-        return records
+        """Return a run's records in order, their chain checked.
+
+        Raises:
+            CorruptLedger: If it does not hold.
+        """
+        return list(self._look(run)[0])
+
+    def _look(self, run: str) -> tuple[list[Record], Run | None]:
+        """Return a run's records and what they add up to."""
+        if run not in self._seen:
+            rows = self._db.table("events").rows_where("run = ?", [run], order_by="number")
+            records = [Record(**row) for row in rows]
+            verify_chain(records)
+            state = fold(run, (record.event for record in records)) if records else None
+            self._seen[run] = (records, state)
+        return self._seen[run]
 
     def runs(self) -> list[str]:
         """Return the handles of all runs, the newest first."""
@@ -140,8 +153,7 @@ class Transaction:
         Raises:
             CorruptLedger: If the phase table forbids one of them; then nothing of the transaction is written.
         """
-        records = self.records(run)
-        state = fold(run, (record.event for record in records)) if records else None
+        records, state = self._look(run)
         previous = records[-1].hash if records else GENESIS
         states = []
         for event in events:
@@ -149,6 +161,7 @@ class Transaction:
             states.append(state)
         if state is None:
             raise CorruptLedger(f"Run {run} was given no event to begin with.")
+        del self._seen[run]  # what is read next is what is written now
         for number, (event, after) in enumerate(zip(events, states, strict=True), start=len(records) + 1):
             previous = self._insert(run, number, event, previous)
             self._index(after, event)

@@ -15,6 +15,7 @@ from typing import Any
 from edgewright.state.errors import Code, CorruptArtifact, Refused
 from edgewright.state.files import file_sha256, sync_folder, write_whole
 from edgewright.tools.datasets.prepared import open_dataset
+from edgewright.tools.inheritance import inherited
 from edgewright.tools.legible import legible
 from edgewright.tools.orders import PackageOrder
 from edgewright.tools.package.description import preprocessing
@@ -24,7 +25,6 @@ from edgewright.tools.workspace import Workspace
 
 # File name to the package that its source lies in: shipped as they are, so that what runs there is what ran here.
 SHIPPED = {"inference.py": "edgewright.tools.package.shipped", "preprocessing.py": "edgewright.tools.datasets"}
-INHERITED = ("PATH", "LD_LIBRARY_PATH")
 MESSAGE_CHARACTERS = 600
 
 
@@ -116,13 +116,12 @@ def _write_documents(order: PackageOrder, folder: Path) -> None:
 
 def _verified(folder: Path, workspace: Workspace) -> tuple[str, ...]:
     """Run the package's own verification as its receiver would: isolated, from its folder, in a fresh process."""
-    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     temporary = workspace.scratch("verification")
     temporary.mkdir()
     ended = subprocess.run(
         [sys.executable, "-I", "-B", "inference.py", "--verify"],
         cwd=folder,
-        env={**environment, "ORT_DISABLE_TELEMETRY": "1", "LANG": "C.UTF-8", "TMPDIR": str(temporary)},
+        env=inherited(LANG="C.UTF-8", TMPDIR=str(temporary)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,

@@ -36,11 +36,6 @@ class Feeding:
     n: int
 
     @property
-    def stackable(self) -> bool:
-        """Whether several samples may go into one inference."""
-        return bool(self.batched) and len(self.batched) == len(self.columns)
-
-    @property
     def regular(self) -> bool:
         """Whether all samples have one shape."""
         return all(column.regular for column in self.columns.values())

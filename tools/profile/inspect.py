@@ -2,9 +2,7 @@
 
 import math
 from collections import Counter
-from pathlib import Path
 
-import onnx
 from onnx import GraphProto, ModelProto, TensorProto, TypeProto, ValueInfoProto, helper, inliner, shape_inference
 
 from edgewright.state.artifacts import TensorSpec
@@ -28,15 +26,6 @@ _INTEGER_OPERATORS = frozenset(
     {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"}
     | {"QLinearConv", "QLinearMatMul", "QGemm", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "DynamicQuantizeLSTM"}
 )
-
-
-def inspect_onnx(path: Path) -> Graph:
-    """Return what the file says of itself.
-
-    Args:
-        path: A model that `admission.admit_onnx` accepts.
-    """
-    return inspect_model(onnx.load(path, load_external_data=False))
 
 
 def inspect_model(model: ModelProto) -> Graph:

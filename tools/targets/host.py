@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from edgewright.state.artifacts import Artifact
 from edgewright.state.errors import Code, Refused, WorkerFailed
 from edgewright.state.evidence import Environment
+from edgewright.tools.inheritance import inherited
 from edgewright.tools.probe import environment
 from edgewright.tools.targets.answer import ErrorDocument, Facts, FactsDocument, ProbeAnswer, ProbeFailure, ProgressNote
 from edgewright.tools.targets.bundle import write_bundle
@@ -25,7 +26,6 @@ from edgewright.tools.targets.request import LATENCY, ProbeRequest, runtime_of
 from edgewright.tools.workspace import Progress, Workspace
 
 POLL_S = 0.2
-INHERITED = ("PATH", "LD_LIBRARY_PATH")
 LAST_LINES = 8
 LONGEST_MESSAGE = 600
 
@@ -142,14 +142,13 @@ def _wire(request: ProbeRequest[Facts], workspace: Workspace, folder: Path) -> d
 
 
 def _start(bundle: Path, request_path: Path, folder: Path, threads: int) -> "subprocess.Popen[bytes]":
-    allowed = {name: os.environ[name] for name in INHERITED if name in os.environ}
     # NumPy's own threads only stack arrays here; the runtime gets its number through its options.
     limits = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     with (folder / "output.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-I", str(bundle), str(request_path)],
             cwd=folder,
-            env={**allowed, **limits, "ORT_DISABLE_TELEMETRY": "1", "LANG": "C.UTF-8", "TMPDIR": str(folder)},
+            env=inherited(**limits, LANG="C.UTF-8", TMPDIR=str(folder)),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

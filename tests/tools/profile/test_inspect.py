@@ -10,7 +10,7 @@ from onnx.helper import make_node as node
 from onnx.helper import make_tensor_value_info as value
 
 from edgewright.state.artifacts import TensorSpec
-from edgewright.tools.profile.inspect import inspect_model, inspect_onnx, precision_of
+from edgewright.tools.profile.inspect import inspect_model, precision_of
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_parameters_and_multiplications_are_exact(model: ModelProto, parameters:
 
 def test_everything_else_a_file_says_is_reported(tmp_path: Path) -> None:
     onnx.save(models.branch_net(), tmp_path / "m.onnx")
-    graph = inspect_onnx(tmp_path / "m.onnx")
+    graph = inspect_model(onnx.load(tmp_path / "m.onnx"))
     assert (graph.opset, graph.ir_version, graph.producer) == (17, 8, "tests 1")
     assert graph.nodes == 5
     assert graph.operators == {"MatMul": 2, "ReduceSum": 1, "Greater": 1, "If": 1}

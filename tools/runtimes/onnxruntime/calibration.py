@@ -23,7 +23,6 @@ Feeds = Callable[[], Iterable[Feed]]
 """Called once a pass over the samples; a feed maps input names to arrays with a batch dimension of 1."""
 
 _CHOICES = {"percentile": percentile_range, "entropy": entropy_range}
-METHODS = ("minmax", *_CHOICES)
 
 
 def activation_ranges(model: Path, feeds: Feeds, method: str, operators: list[str], folder: Path) -> TensorsData:
@@ -32,7 +31,7 @@ def activation_ranges(model: Path, feeds: Feeds, method: str, operators: list[st
     Args:
         model: A model with inferred shapes, in float32.
         feeds: Gives the samples.
-        method: One of `METHODS`.
+        method: `minmax`, or one of `_CHOICES`.
         operators: Operator types whose inputs and outputs matter.
         folder: Where the model with its activations as outputs may be written.
 

@@ -63,7 +63,7 @@ def quantize_statically(
         prepared: What `prepare` wrote.
         target: Where the quantised model goes; its folder also takes intermediate files.
         feeds: Gives the calibration samples, once a pass.
-        method: How ranges are chosen, one of `calibration.METHODS`.
+        method: How ranges are chosen: `minmax`, `percentile` or `entropy`.
         per_channel: Whether each output channel of a weight has its own scale.
         integers: Kind of integers.
 
