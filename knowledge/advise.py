@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from edgewright.state.artifacts import Device
+from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
 from edgewright.state.evidence import Label, Latency
-from edgewright.state.guards import Asked, refusal_for
+from edgewright.state.guards import refusal_for
 from edgewright.state.phases import Call, legal_calls
 from edgewright.state.run import Run
 from edgewright.state.verdict import Outcome
@@ -137,7 +138,7 @@ def advise(run: Run) -> tuple[Advice, ...]:
         )
     legal = legal_calls(run.phase)
     advice: list[Advice] = []
-    if Call.BENCHMARK in legal:
+    if Call.BENCHMARK in legal and run.open_step is not None:
         advice.append(Advice("benchmark", {"run": run.id}, "times the candidate beside the baseline"))
     if Call.VALIDATE in legal:
         advice += _on_verdict(run)
@@ -176,14 +177,21 @@ def _on_steps(run: Run) -> list[Advice]:
     look = Advice("get_state", {"run": run.id}, "")
     if _is_packaged(run):
         return [replace(look, why="the best artifact is packaged; further steps stay possible"), *steps]
-    if (refusal := _packaging_refused(run)) is not None:
+    refusal = _packaging_refused(run)
+    if refusal is not None and refusal.code is Code.SUSTAINED_MISSING:
+        sustain = Advice("benchmark", {"run": run.id, "protocol": "sustained"}, "package wants it: heat shows late")
+        return [sustain, *steps] if not steps or _target_reached(run) else [*steps, sustain]
+    if refusal is not None:
         return [*steps, replace(look, why=f"packaging would be refused: {refusal.why}")]
     package = Advice("package", {"run": run.id}, "ships the best kept artifact, or the original where nothing was kept")
     return [package, *steps] if not steps or _target_reached(run) else [*steps, package]
 
 
 def _packaging_refused(run: Run) -> Refusal | None:
-    return refusal_for(run, Asked(Call.PACKAGE, run.started.policy, datetime.now(UTC)))
+    """Return why packaging would be refused; the run's own target counts as enrolled, as it was when the run began."""
+    target, device = run.started.target, run.started.target_device
+    enrolled = {target: device} if target else {}
+    return refusal_for(run, Asked(Call.PACKAGE, run.started.policy, datetime.now(UTC), enrolled=enrolled))
 
 
 def _is_packaged(run: Run) -> bool:

@@ -170,7 +170,7 @@ def overview(house: House) -> Reply:
             "runs": listed,
             "active_jobs": [{"job": job, "run": run} for job, run in active.items()],
             "roots": roots,
-            "targets": [],
+            "targets": [f"{target.alias} ({target.kind})" for target in house.targets.all()],
             "missing_extras": missing(),
             "tolerance_cap": settings.tolerance_cap,
             "least_validation": settings.least_validation,

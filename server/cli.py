@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from edgewright.server.clients import CLIENTS, snippet
 from edgewright.server.settings import Settings, config_file
+from edgewright.server.target import add_parser as target_parser
 from edgewright.state.errors import EdgewrightError
 
 Command = Callable[[argparse.Namespace], int]
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--record", type=Path, help="also write the transcript, as Markdown, to this file")
 
     commands.add_parser("doctor", help="what is installed, what is missing, and the line that installs it")
+    target_parser(commands)
     commands.add_parser("runs", help="list the runs")
     state = commands.add_parser("state", help="show where a run stands")
     state.add_argument("run")
@@ -104,6 +106,13 @@ def doctor(arguments: argparse.Namespace) -> int:
     return report(_settings(arguments))
 
 
+def target(arguments: argparse.Namespace) -> int:
+    """Enrol, list, check or remove a machine to measure on."""
+    from edgewright.server.target import run
+
+    return run(arguments, _settings(arguments))
+
+
 def runs(arguments: argparse.Namespace) -> int:
     """Print the runs, the newest first."""
     from edgewright.server.house import House
@@ -140,5 +149,13 @@ def client_config(arguments: argparse.Namespace) -> int:
 
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
-    {"serve": serve, "demo": demo, "doctor": doctor, "runs": runs, "state": state, "client-config": client_config}
+    {
+        "serve": serve,
+        "demo": demo,
+        "doctor": doctor,
+        "target": target,
+        "runs": runs,
+        "state": state,
+        "client-config": client_config,
+    }
 )

@@ -8,6 +8,7 @@ from edgewright.server.settings import Settings
 from edgewright.state.errors import EdgewrightError
 from edgewright.state.ledger import Ledger
 from edgewright.state.store import Store
+from edgewright.tools.targets.enrolled import Targets
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,14 @@ class House:
         ledger: The record of every run.
         store: Files by digest.
         jobs: Background work.
+        targets: What a person enrolled to measure on.
     """
 
     settings: Settings
     ledger: Ledger
     store: Store
     jobs: Jobs
+    targets: Targets
 
     @classmethod
     def open(cls, settings: Settings) -> "House":
@@ -35,7 +38,8 @@ class House:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / "host.lock").touch(mode=0o600)
         ledger, store = Ledger(folder / "edgewright.db"), Store(folder / "objects")
-        return cls(settings, ledger, store, Jobs(folder / "jobs", folder / "packages", ledger, store))
+        jobs = Jobs(folder / "jobs", folder / "packages", ledger, store)
+        return cls(settings, ledger, store, jobs, Targets(folder / "targets"))
 
     @property
     def host_lock(self) -> Path:

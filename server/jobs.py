@@ -25,7 +25,7 @@ from edgewright.state.files import sync_folder
 from edgewright.state.ledger import Ledger
 from edgewright.state.run import Run
 from edgewright.state.store import Store
-from edgewright.tools.inheritance import inherited
+from edgewright.tools.inheritance import inherited_with_agent
 from edgewright.tools.job_folder import Answer, Envelope, JobFolder, Progress, Result
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Jobs:
 
     def _spawn(self, folder: JobFolder, lease: int) -> int:
         command = [sys.executable, "-I", "-m", "edgewright.tools.supervisor", str(folder.path), str(LEASE_FD)]
-        environment = inherited(TORCH_FORCE_WEIGHTS_ONLY_LOAD="1", HF_HUB_OFFLINE="1")
+        environment = {**inherited_with_agent(), "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "HF_HUB_OFFLINE": "1"}
         return os.posix_spawn(
             sys.executable,
             command,

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
-from types import MappingProxyType
 from typing import Any
 
 from edgewright.server import requests
 from edgewright.server.house import House
 from edgewright.state import guards
-from edgewright.state.artifacts import Artifact, Format
-from edgewright.state.errors import Code, Refused
+from edgewright.state.artifacts import Artifact, Device, Format
+from edgewright.state.asked import Asked
+from edgewright.state.errors import Code, EdgewrightError, Refused
 from edgewright.state.events import Event, Kept, Profiled, Reverted, Started
-from edgewright.state.guards import Asked
 from edgewright.state.ledger import Transaction
 from edgewright.state.phases import Call
 from edgewright.state.protocols import PROTOCOLS, ProtocolName
@@ -32,6 +31,7 @@ from edgewright.tools.orders import (
     PackageOrder,
     ProfileOrder,
     QuantizeOrder,
+    SustainOrder,
     ValidateOrder,
 )
 from edgewright.tools.package.report import report
@@ -58,22 +58,36 @@ def asked(request: requests.Request, house: House) -> Asked:
     policy, now = house.settings.policy, datetime.now(UTC)
     match request:
         case requests.ProfileModel():
-            tolerance, metric = tolerance_of(request, house), request.metric
-            return Asked(Call.PROFILE_MODEL, policy, now, tolerance=tolerance, metric=metric)
+            return Asked(
+                Call.PROFILE_MODEL,
+                policy,
+                now,
+                tolerance=tolerance_of(request, house),
+                metric=request.metric,
+                device=request.target_device,
+                target=request.target,
+                enrolled=_enrolled(house),
+            )
         case requests.Quantize():
             needs = request.scheme == "int8_static"
             return Asked(Call.QUANTIZE, policy, now, base=request.base, needs_calibration=needs)
         case requests.Convert():
             return Asked(Call.CONVERT, policy, now, base=request.base)
+        case requests.Benchmark():
+            named = ProtocolName(request.protocol) if request.protocol else None
+            return Asked(Call.BENCHMARK, policy, now, enrolled=_enrolled(house), protocol=named)
+        case requests.Package():
+            return Asked(Call.PACKAGE, policy, now, enrolled=_enrolled(house))
         case requests.Decide():
             return Asked(Call.KEEP if request.decision == "keep" else Call.REVERT, policy, now)
+        case requests.Validate():
+            return Asked(Call.VALIDATE, policy, now)
         case _:
-            return Asked(_SIMPLE[type(request)], policy, now)
+            raise EdgewrightError(f"{type(request).__name__} asks the guards nothing")
 
 
-_SIMPLE: Mapping[type[requests.Request], Call] = MappingProxyType(
-    {requests.Benchmark: Call.BENCHMARK, requests.Validate: Call.VALIDATE, requests.Package: Call.PACKAGE}
-)
+def _enrolled(house: House) -> Mapping[str, Device]:
+    return {target.alias: target.kind for target in house.targets.all()}
 
 
 def tolerance_of(request: requests.ProfileModel, house: House) -> float:
@@ -84,25 +98,13 @@ def tolerance_of(request: requests.ProfileModel, house: House) -> float:
 
 
 def new_run(house: House, request: requests.ProfileModel) -> tuple[str, Started]:
-    """Return the handle and first event of a new run.
-
-    Raises:
-        Refused: If a target is named that nobody enrolled.
-    """
-    if request.target is not None:
-        raise Refused.because(
-            Code.UNKNOWN_TARGET,
-            f"target {request.target!r}",
-            "no target of that alias is enrolled; enrolling one is a person's step",
-            "leave `target` out: the run is then measured on this host and labelled so",
-            "P6",
-        )
+    """Return the handle and first event of a new run."""
     name = "".join(char if char.isalnum() or char in "-_" else "-" for char in Path(request.model_path).stem)[:40]
     started = Started(
         model_path=request.model_path,
         model_name=name or "model",
         target_device=request.target_device,
-        target=None,
+        target=request.target,
         metric=request.metric,
         accuracy_tolerance=tolerance_of(request, house),
         latency_target_ms=request.latency_target_ms,
@@ -128,7 +130,7 @@ def plan_profile(house: House, look: Transaction, run: Run, request: requests.Pr
             tolerance=run.started.accuracy_tolerance,
             latency_target_ms=request.latency_target_ms,
             target_device=run.started.target_device,
-            protocol=PROTOCOLS[settings.protocol],
+            protocol=PROTOCOLS[_protocol(house, run, None)],
             threads=settings.threads,
             least_validation=settings.least_validation,
             ancestors=look.ancestors(),
@@ -186,9 +188,28 @@ def plan_convert(_house: House, _look: Transaction, run: Run, request: requests.
     )
 
 
+def _protocol(house: House, run: Run, asked: str | None) -> ProtocolName:
+    """Return how to time: as asked, or the operator's usual way; on an enrolled target at least `standard`."""
+    if asked is not None:
+        return ProtocolName(asked)
+    usual = house.settings.protocol
+    return ProtocolName.STANDARD if run.started.target and usual is ProtocolName.QUICK else usual
+
+
 def plan_benchmark(house: House, _look: Transaction, run: Run, request: requests.Benchmark) -> Plan:
-    """Plan the paired timing of baseline and candidate."""
-    protocol = ProtocolName(request.protocol) if request.protocol else house.settings.protocol
+    """Plan the paired timing of baseline and candidate; without a candidate, the long run over what would ship."""
+    protocol = _protocol(house, run, request.protocol)
+    shipped = guards.shipped(run, asked(request, house))
+    if run.open_step is None and shipped is not None:
+        return Plan(
+            SustainOrder(
+                artifact=shipped.artifact,
+                original=_original(run),
+                validation=_profiled(run).validation,
+                protocol=PROTOCOLS[protocol],
+                threads=house.settings.threads,
+            )
+        )
     return Plan(
         BenchmarkOrder(
             baseline=_profiled(run).original,
@@ -201,9 +222,17 @@ def plan_benchmark(house: House, _look: Transaction, run: Run, request: requests
     )
 
 
-def plan_validate(house: House, _look: Transaction, run: Run, _request: requests.Validate) -> Plan:
+def plan_validate(house: House, _look: Transaction, run: Run, request: requests.Validate) -> Plan:
     """Plan the measurement of the candidate's accuracy."""
     profiled = _profiled(run)
+    if request.on_target and run.started.target is None:
+        raise Refused.because(
+            Code.TARGET_REQUIRED,
+            "validate(on_target=true)",
+            "this run has no target: it was profiled for this host",
+            "call validate without it, or start a run with profile_model(..., target=ALIAS)",
+            "P6",
+        )
     return Plan(
         ValidateOrder(
             candidate=_candidate(run),
@@ -211,6 +240,8 @@ def plan_validate(house: House, _look: Transaction, run: Run, _request: requests
             validation=profiled.validation,
             baseline=profiled.baseline.accuracy,
             threads=house.settings.threads,
+            on_target=request.on_target,
+            earlier=run.open_step.accuracy if run.open_step else None,
         )
     )
 

@@ -117,7 +117,9 @@ class Benchmark(Request):
 
     run: RunHandle
     protocol: Literal["quick", "standard", "sustained"] | None = Field(
-        None, description="quick (seconds), standard (3 processes, 10 s each), sustained (300 s); default: operator's"
+        None,
+        description="quick (seconds; host only), standard (3 processes, 10 s each), sustained (300 s); default: "
+        "operator's, on a target standard. Without a candidate only sustained: it times what would ship",
     )
     idempotency_key: Key = ""
 
@@ -126,6 +128,7 @@ class Validate(Request):
     """Arguments of `validate`."""
 
     run: RunHandle
+    on_target: bool = Field(False, description="Compute on the run's target with its own kernels; that result counts")  # noqa: FBT003
     idempotency_key: Key = ""
 
 

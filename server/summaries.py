@@ -15,8 +15,9 @@ from edgewright.state.events import (
     Packaged,
     Profiled,
     Reverted,
+    SustainedRecorded,
 )
-from edgewright.state.evidence import Benchmark, Latency
+from edgewright.state.evidence import Benchmark, Latency, Sustained
 from edgewright.state.run import Run
 from edgewright.state.verdict import judge
 
@@ -42,6 +43,8 @@ def summarise(event: Event, run: Run, packages: Path) -> Summary:
             return _candidate(event, run)
         case BenchmarkRecorded():
             return _benchmark(event.benchmark)
+        case SustainedRecorded():
+            return _sustained(event.sustained, run)
         case AccuracyRecorded():
             return _accuracy(event, run)
         case Kept() | Reverted():
@@ -121,6 +124,16 @@ def _benchmark(benchmark: Benchmark) -> Summary:
         },
         notes=list(benchmark.findings),
     )
+
+
+def _sustained(sustained: Sustained, run: Run) -> Summary:
+    latency = sustained.latency
+    artifact = run.artifact(latency.artifact)
+    if not sustained.valid:
+        return Summary("The sustained run is INVALID and counts for nothing.", {}, list(sustained.findings))
+    name = artifact.name if artifact else latency.artifact
+    text = f"{name} ran for {latency.protocol.duration_s:g} s on end, {latency.environment.label}."
+    return Summary(text, {"latency_ms": latency_numbers(latency)}, notes=list(sustained.findings))
 
 
 def _accuracy(event: AccuracyRecorded, run: Run) -> Summary:

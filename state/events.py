@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from edgewright.state.artifacts import Artifact, Device
 from edgewright.state.errors import Refusal
-from edgewright.state.evidence import Accuracy, Baseline, Benchmark, Check, Dataset
+from edgewright.state.evidence import Accuracy, Baseline, Benchmark, Check, Dataset, Sustained
 from edgewright.state.phases import Call, Fact
 from edgewright.state.policy import Policy
 from edgewright.state.waivers import Waiver
@@ -122,6 +122,18 @@ class BenchmarkRecorded:
 
 
 @dataclass(frozen=True)
+class SustainedRecorded:
+    """What would ship was timed for minutes on end. Says nothing where the numbers may not be used."""
+
+    sustained: Sustained
+
+    @property
+    def fact(self) -> Fact | None:
+        """The fact, if the numbers may be used."""
+        return Fact.SUSTAINED_MEASURED if self.sustained.valid else None
+
+
+@dataclass(frozen=True)
 class AccuracyRecorded:
     """The candidate's accuracy was measured; the verdict follows from it."""
 
@@ -186,6 +198,7 @@ Event = (
     | Profiled
     | CandidateMade
     | BenchmarkRecorded
+    | SustainedRecorded
     | AccuracyRecorded
     | Kept
     | Reverted
@@ -194,5 +207,5 @@ Event = (
     | CallRefused
 )
 
-Evidence = Profiled | CandidateMade | BenchmarkRecorded | AccuracyRecorded | Packaged
+Evidence = Profiled | CandidateMade | BenchmarkRecorded | SustainedRecorded | AccuracyRecorded | Packaged
 """The events that a worker's finished job amounts to."""

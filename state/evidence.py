@@ -38,6 +38,9 @@ class Environment:
         load_1min: Load average at the start.
         boot_id: Identifies this boot of this machine.
         sandbox: How the process was confined.
+        target: Alias of the enrolled target; empty on the host.
+        board: What the machine says it is (device tree).
+        virtualisation: Signs of a virtual machine.
     """
 
     label: Label
@@ -56,6 +59,9 @@ class Environment:
     load_1min: float | None = None
     boot_id: str = "unknown"
     sandbox: str = "none"
+    target: str = ""
+    board: str = "unknown"
+    virtualisation: str = "unknown"
 
 
 @dataclass(frozen=True)
@@ -195,6 +201,21 @@ class Benchmark:
     baseline: Latency
     ratio: Ratio
     candidate_memory: Memory
+    valid: bool
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sustained:
+    """One artifact timed alone under the `sustained` protocol.
+
+    Attributes:
+        latency: Its times.
+        valid: Whether the numbers may be used.
+        findings: What made them invalid, or what to know about them.
+    """
+
+    latency: Latency
     valid: bool
     findings: tuple[str, ...] = ()
 

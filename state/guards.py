@@ -5,17 +5,16 @@ the table is wrong. All it may read is its two arguments.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 
 from edgewright.state.artifacts import Device, Format
+from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
 from edgewright.state.evidence import Benchmark
 from edgewright.state.phases import TABLE, Call, Phase, legal_calls
-from edgewright.state.policy import Policy
-from edgewright.state.protocols import BASELINE_RUNS
+from edgewright.state.protocols import BASELINE_RUNS, ProtocolName
 from edgewright.state.run import Run, Step
+from edgewright.state.target_guards import protocol_is_sustained, protocol_long_enough, target_measures
 from edgewright.state.verdict import Outcome
 
 FORMAT_OF_DEVICE = MappingProxyType(
@@ -26,29 +25,6 @@ FORMAT_OF_DEVICE = MappingProxyType(
         Device.CPU_GENERIC: Format.ONNX,
     }
 )
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a call asks for, as far as a guard needs to know.
-
-    Attributes:
-        call: The call.
-        policy: The operator's bounds now.
-        now: The moment of the call.
-        base: `current`, `original` or an artifact's SHA-256, for a step.
-        needs_calibration: Whether the step takes ranges from calibration data.
-        tolerance: The tolerance asked for, for a start.
-        metric: The metric asked for, for a start.
-    """
-
-    call: Call
-    policy: Policy
-    now: datetime
-    base: str = "current"
-    needs_calibration: bool = False
-    tolerance: float = 0.0
-    metric: str = ""
 
 
 Guard = Callable[[Run | None, Asked], Refusal | None]
@@ -229,6 +205,25 @@ def format_fits_device(run: Run | None, asked: Asked) -> Refusal | None:
     return _misfit(run, step) if run and step else None
 
 
+def sustained_on_target(run: Run | None, asked: Asked) -> Refusal | None:
+    """What ships for an enrolled target was run there for minutes on end, so that heat had its say (P6)."""
+    step = shipped(run, asked) if run else None
+    if run is None or step is None or run.started.target is None:
+        return None
+    alone = [sustained.latency for sustained in run.sustained if sustained.latency.artifact == step.artifact.sha256]
+    beside = [step.benchmark.candidate] if step.benchmark else []
+    if any(latency.protocol.name is ProtocolName.SUSTAINED for latency in (*alone, *beside)):
+        return None
+    return Refusal(
+        Code.SUSTAINED_MISSING,
+        f"packaging {step.artifact.name} for {run.started.target}",
+        "no sustained run of it is recorded there, so nobody knows what heat does to its latency",
+        "call benchmark(protocol='sustained') first; it takes some minutes",
+        {"artifact": step.artifact.sha256, "target": run.started.target},
+        ("P6",),
+    )
+
+
 def _misfit(run: Run, step: Step) -> Refusal | None:
     device, have = run.started.target_device, step.artifact.format
     want = FORMAT_OF_DEVICE[device]
@@ -292,6 +287,9 @@ GUARDS: Mapping[str, Guard] = MappingProxyType(
             idle,
             tolerance_within_cap,
             metric_allowed,
+            target_measures,
+            protocol_long_enough,
+            protocol_is_sustained,
             baseline_complete,
             no_open_candidate,
             candidate_open,
@@ -301,6 +299,7 @@ GUARDS: Mapping[str, Guard] = MappingProxyType(
             candidate_passes,
             shipped_is_proven,
             format_fits_device,
+            sustained_on_target,
         )
     }
 )

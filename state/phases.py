@@ -45,6 +45,7 @@ class Fact(StrEnum):
     BASELINE_COMPLETE = "baseline_complete"
     CANDIDATE_MADE = "candidate_made"
     BENCHMARK_VALID = "benchmark_valid"
+    SUSTAINED_MEASURED = "sustained_measured"
     ACCURACY_MEASURED = "accuracy_measured"
     KEPT = "kept"
     REVERTED = "reverted"
@@ -66,22 +67,44 @@ _STEPS = {
     Call.CONVERT: Row(_STEP_GUARDS, Fact.CANDIDATE_MADE, Phase.BENCHMARK),
 }
 _PACKAGE = Row(
-    ("idle", "baseline_complete", "no_open_candidate", "shipped_is_proven", "format_fits_device"),
+    (
+        "idle",
+        "baseline_complete",
+        "no_open_candidate",
+        "target_measures",
+        "shipped_is_proven",
+        "format_fits_device",
+        "sustained_on_target",
+    ),
     Fact.PACKAGED,
     Phase.PACKAGE,
 )
+
+
+def _sustain(phase: Phase) -> Row:
+    """Return the row of the long run over what would ship; it proves something and moves nothing."""
+    guards = ("idle", "baseline_complete", "no_open_candidate", "target_measures", "protocol_is_sustained")
+    return Row(guards, Fact.SUSTAINED_MEASURED, phase)
+
+
 _REVERT = Row(("idle", "candidate_open"), Fact.REVERTED, Phase.OPTIMIZE)
 
-START = Row(("idle", "tolerance_within_cap", "metric_allowed"), Fact.BASELINE_COMPLETE, Phase.OPTIMIZE)
+START = Row(
+    ("idle", "tolerance_within_cap", "metric_allowed", "target_measures"), Fact.BASELINE_COMPLETE, Phase.OPTIMIZE
+)
 """The one call without a run: it makes one, which is in PROFILE until its baseline is complete."""
 
 TABLE: Mapping[Phase, Mapping[Call, Row]] = MappingProxyType(
     {
         Phase.PROFILE: MappingProxyType({Call.PROFILE_MODEL: START}),
-        Phase.OPTIMIZE: MappingProxyType({**_STEPS, Call.PACKAGE: _PACKAGE}),
+        Phase.OPTIMIZE: MappingProxyType({**_STEPS, Call.BENCHMARK: _sustain(Phase.OPTIMIZE), Call.PACKAGE: _PACKAGE}),
         Phase.BENCHMARK: MappingProxyType(
             {
-                Call.BENCHMARK: Row(("idle", "candidate_open"), Fact.BENCHMARK_VALID, Phase.VALIDATE),
+                Call.BENCHMARK: Row(
+                    ("idle", "candidate_open", "target_measures", "protocol_long_enough"),
+                    Fact.BENCHMARK_VALID,
+                    Phase.VALIDATE,
+                ),
                 Call.REVERT: _REVERT,
             }
         ),
@@ -96,7 +119,7 @@ TABLE: Mapping[Phase, Mapping[Call, Row]] = MappingProxyType(
                 Call.REVERT: _REVERT,
             }
         ),
-        Phase.PACKAGE: MappingProxyType({Call.PACKAGE: _PACKAGE, **_STEPS}),
+        Phase.PACKAGE: MappingProxyType({Call.PACKAGE: _PACKAGE, **_STEPS, Call.BENCHMARK: _sustain(Phase.PACKAGE)}),
     }
 )
 

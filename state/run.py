@@ -20,9 +20,10 @@ from edgewright.state.events import (
     Profiled,
     Reverted,
     Started,
+    SustainedRecorded,
     WaiverGranted,
 )
-from edgewright.state.evidence import Accuracy, Benchmark
+from edgewright.state.evidence import Accuracy, Benchmark, Label, Sustained
 from edgewright.state.phases import Phase, advance
 from edgewright.state.verdict import Verdict, better, judge
 from edgewright.state.waivers import Waiver
@@ -82,6 +83,7 @@ class Run:
         open_step: The candidate that waits for benchmark, validation or decision.
         waivers: Acceptances that a person gave.
         packages: Packages written.
+        sustained: Valid long runs over what would ship, in order.
         job: The work in progress, if any.
         turned_down: Steps that were found impossible.
         trouble: Why the last job ended without evidence, if it did.
@@ -97,6 +99,7 @@ class Run:
     open_step: Step | None = None
     waivers: tuple[Waiver, ...] = ()
     packages: tuple[Packaged, ...] = ()
+    sustained: tuple[Sustained, ...] = ()
     job: Job | None = None
     turned_down: tuple[TurnedDown, ...] = ()
     trouble: Refusal | None = None
@@ -187,6 +190,8 @@ def _absorb(run: Run, event: Event) -> Run:
             return replace(run, waivers=(*run.waivers, event.waiver), last_action="waiver granted")
         case Packaged():
             return replace(run, packages=(*run.packages, event))
+        case SustainedRecorded():
+            return replace(run, sustained=(*run.sustained, event.sustained)) if event.sustained.valid else run
         case CallRefused():
             return run
         case Started():
@@ -224,14 +229,26 @@ def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | 
             return replace(run, open_step=replace(step, benchmark=event.benchmark))
         case AccuracyRecorded():
             findings = (*step.findings, *event.findings)
-            # A verdict cannot be drawn again until it pleases: the worst of all measurements counts.
-            worst = event.accuracy
-            if step.accuracy is not None and better(step.accuracy, event.accuracy) is event.accuracy:
-                worst = step.accuracy
-            return replace(run, open_step=replace(step, accuracy=worst, findings=findings))
+            return replace(
+                run, open_step=replace(step, accuracy=_counts(step.accuracy, event.accuracy), findings=findings)
+            )
         case Kept() | Reverted():
             decided = replace(step, kept=isinstance(event, Kept))
             return replace(run, steps=(*run.steps, decided), open_step=None)
+
+
+def _counts(before: Accuracy | None, now: Accuracy) -> Accuracy:
+    """Return which of two measurements of one candidate counts.
+
+    What the device's own kernels computed counts before what a host's did. Otherwise the worse of the two: a verdict
+    cannot be drawn again until it pleases.
+    """
+    if before is None:
+        return now
+    hosts = [accuracy.environment.label is Label.HOST for accuracy in (before, now)]
+    if hosts[0] != hosts[1]:
+        return now if hosts[0] else before
+    return before if better(before, now) is now else now
 
 
 def _subject(event: BenchmarkRecorded | AccuracyRecorded | Kept | Reverted) -> str:

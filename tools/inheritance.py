@@ -5,6 +5,8 @@ import os
 # OPENBLAS_*: on some processors an OpenBLAS computes wrongly or crashes without the kernel named there.
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
+SSH_AGENT = "SSH_AUTH_SOCK"
+
 
 def inherited(**given: str) -> dict[str, str]:
     """Return the environment of a child process.
@@ -16,3 +18,8 @@ def inherited(**given: str) -> dict[str, str]:
     """
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return {**passed_on, "ORT_DISABLE_TELEMETRY": "1", **given}
+
+
+def inherited_with_agent() -> dict[str, str]:
+    """Return the environment of what may log in to a target: where the SSH agent listens is part of it."""
+    return inherited(**{name: os.environ[name] for name in (SSH_AGENT,) if name in os.environ})

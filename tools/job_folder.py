@@ -6,6 +6,7 @@ JOB/
   lease             held under flock by the supervisor as long as it lives; nobody else holds it
   result.json       how the job ended; written last, when no process of the job is left (supervisor)
   log               everything that anything printed
+  returns/N/        what the target of the job answered to errand N (courier); the worker can only read it
   work/             all that the confined worker can write; whoever reads from here believes nothing
     progress.json   how far the work is
     answer.json     what the work found
@@ -26,6 +27,7 @@ from edgewright.state.errors import Refusal
 from edgewright.state.events import Event, JobOutcome
 from edgewright.state.files import write_whole
 from edgewright.tools.orders import Order
+from edgewright.tools.targets.enrolled import Enrolled
 from edgewright.tools.workspace import NewFile
 
 T = TypeVar("T")
@@ -58,6 +60,7 @@ class Envelope:
         objects: The store's folder.
         host_lock: File whose lock a timing on this host holds.
         readable: Folders that the worker may read beside the store and the interpreter's own.
+        target: The enrolled target that the run measures on; nothing where that is this host.
     """
 
     job: str
@@ -67,6 +70,7 @@ class Envelope:
     objects: str
     host_lock: str
     readable: tuple[str, ...]
+    target: Enrolled | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,11 @@ class JobFolder:
     def work(self) -> Path:
         """The worker's own folder."""
         return self.path / "work"
+
+    @property
+    def returns(self) -> Path:
+        """Where the courier puts what a target answered."""
+        return self.path / "returns"
 
     @property
     def log(self) -> Path:

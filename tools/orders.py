@@ -127,14 +127,37 @@ class BenchmarkOrder:
 
 
 @dataclass(frozen=True)
+class SustainOrder:
+    """Time what would ship for minutes, as long as heat needs to show."""
+
+    artifact: Artifact
+    original: Original
+    validation: Dataset
+    protocol: Protocol
+    threads: int
+
+
+@dataclass(frozen=True)
 class ValidateOrder:
-    """Measure the candidate's accuracy on the same data as the baseline's."""
+    """Measure the candidate's accuracy on the same data as the baseline's.
+
+    Attributes:
+        candidate: The open candidate.
+        original: The caller's file, to be checked.
+        validation: The run's validation set.
+        baseline: The original's accuracy.
+        threads: Intra-operator threads.
+        on_target: Whether to run on the device's own kernels.
+        earlier: The candidate's accuracy as measured before, if it was.
+    """
 
     candidate: Artifact
     original: Original
     validation: Dataset
     baseline: Accuracy
     threads: int
+    on_target: bool = False
+    earlier: Accuracy | None = None
 
 
 @dataclass(frozen=True)
@@ -171,4 +194,4 @@ class Done:
     package: str | None = None
 
 
-Order = ProfileOrder | QuantizeOrder | ConvertOrder | BenchmarkOrder | ValidateOrder | PackageOrder
+Order = ProfileOrder | QuantizeOrder | ConvertOrder | BenchmarkOrder | SustainOrder | ValidateOrder | PackageOrder

@@ -1,5 +1,7 @@
 """The process above one job: starts its worker, holds it to its limits, leaves no process behind, says how it ended.
 
+Where the run measures on an enrolled target it starts a courier too, the only process of the job that may connect.
+
 Started by the server as `python -I -m edgewright.tools.supervisor FOLDER LEASE_FD` in a session of its own, so it
 outlives the server. It runs none of the work and loads no model.
 """
@@ -9,18 +11,22 @@ import fcntl
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
 from edgewright.state.errors import Code, Refusal
 from edgewright.state.events import JobOutcome
+from edgewright.tools.inheritance import SSH_AGENT
 from edgewright.tools.job_folder import Answer, Envelope, JobFolder, Limits, Result
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+WORKER, COURIER = "edgewright.tools.worker", "edgewright.tools.targets.courier"
 POLL_S = 0.05
 LOG_TAIL_BYTES = 600
 # Address space is reserved far beyond what is used (thread stacks, arenas); this only stops a single absurd request.
@@ -60,13 +66,7 @@ def supervise(folder: JobFolder, cancelled: Event) -> None:
 
 def _run(folder: JobFolder, envelope: Envelope, cancelled: Event) -> Refusal | None:
     """Start the worker and wait; return why it had to be ended or broke, or `None` where it answered."""
-    worker = subprocess.Popen(
-        [sys.executable, "-I", "-m", "edgewright.tools.worker", str(folder.path)],
-        stdin=subprocess.DEVNULL,
-        cwd=folder.work,
-        start_new_session=True,
-        preexec_fn=lambda: _limit(envelope.limits),  # noqa: PLW1509 - this process has one thread
-    )
+    worker = _start(folder, envelope)
     deadline = time.monotonic() + envelope.limits.seconds
     while worker.poll() is None:
         if cancelled.is_set():
@@ -90,9 +90,39 @@ def _run(folder: JobFolder, envelope: Envelope, cancelled: Event) -> Refusal | N
     )
 
 
+def _start(folder: JobFolder, envelope: Envelope) -> "subprocess.Popen[bytes]":
+    """Start the worker and, where it has errands to a target, the courier that runs them; each ends with us."""
+    if envelope.target is None:
+        return _child(WORKER, folder, [], lambda: _limit(envelope.limits))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        _child(COURIER, folder, [ours.fileno()], _end_with_us)
+        return _child(WORKER, folder, [theirs.fileno()], lambda: _limit(envelope.limits))
+
+
+def _child(
+    module: str, folder: JobFolder, descriptors: list[int], prepare: Callable[[], None]
+) -> "subprocess.Popen[bytes]":
+    kept = {name: value for name, value in os.environ.items() if module == COURIER or name != SSH_AGENT}
+    return subprocess.Popen(
+        [sys.executable, "-I", "-m", module, str(folder.path), *map(str, descriptors)],
+        stdin=subprocess.DEVNULL,
+        cwd=folder.work,
+        env=kept,
+        pass_fds=descriptors,
+        start_new_session=True,
+        preexec_fn=prepare,  # noqa: PLW1509 - this process has one thread
+    )
+
+
+def _end_with_us() -> None:
+    """Bind a child, between fork and exec, to our life."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def _limit(limits: Limits) -> None:
     """Bind the worker, between fork and exec, to its limits and to our life."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _end_with_us()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
     space = limits.memory_bytes + ADDRESS_SPACE_HEADROOM_BYTES

@@ -1,11 +1,13 @@
 """A job's own process: confines itself, does what the order says, and writes the answer.
 
-Started by the supervisor as `python -I -m edgewright.tools.worker FOLDER`. Whatever goes wrong in here ends in a
-refusal or in the death of this process, never of another.
+Started by the supervisor as `python -I -m edgewright.tools.worker FOLDER [FD]`; the descriptor leads to the courier of
+a job that measures on an enrolled target. Whatever goes wrong in here ends in a refusal or in the death of this
+process, never of another.
 """
 
 import errno
 import os
+import socket
 import sys
 import time
 import traceback
@@ -25,10 +27,13 @@ from edgewright.tools.orders import (
     PackageOrder,
     ProfileOrder,
     QuantizeOrder,
+    SustainOrder,
     ValidateOrder,
 )
 from edgewright.tools.original import check_original
-from edgewright.tools.targets.host import Host, Target
+from edgewright.tools.targets.host import Host
+from edgewright.tools.targets.remote import Remote
+from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
 PROGRESS_INTERVAL_S = 0.2
@@ -42,6 +47,7 @@ WORK = MappingProxyType(
         QuantizeOrder: "edgewright.tools.optimize.work",
         ConvertOrder: "edgewright.tools.optimize.work",
         BenchmarkOrder: "edgewright.tools.benchmark.work",
+        SustainOrder: "edgewright.tools.benchmark.work",
         ValidateOrder: "edgewright.tools.validate.work",
         PackageOrder: "edgewright.tools.package.work",
     }
@@ -52,15 +58,18 @@ def main() -> None:
     """Do the job of the folder named on the command line."""
     folder = JobFolder(Path(sys.argv[1]))
     envelope = folder.envelope()
+    courier = socket.socket(fileno=int(sys.argv[2])) if len(sys.argv) > 2 else None
     sandbox = _confine(folder, envelope)
-    folder.write_answer(answer(folder, envelope, sandbox))
+    folder.write_answer(answer(folder, envelope, sandbox, courier))
 
 
-def answer(folder: JobFolder, envelope: Envelope, sandbox: str) -> Answer:
+def answer(folder: JobFolder, envelope: Envelope, sandbox: str, courier: socket.socket | None) -> Answer:
     """Return what the order's work found, or why it found nothing."""
     workspace = Workspace(folder.work, Path(envelope.objects), _reporter(folder))
+    host = Host(sandbox, Path(envelope.host_lock))
+    device = Remote(envelope.target, courier) if envelope.target and courier else host
     try:
-        done = _work(envelope.order, workspace, Host(sandbox, Path(envelope.host_lock)))
+        done = _work(envelope.order, workspace, Places(host, device))
     except Refused as refused:
         return Answer(sandbox, refusal=refused.refusal)
     except (MemoryError, OSError, WorkerFailed, CorruptArtifact) as error:
@@ -69,13 +78,13 @@ def answer(folder: JobFolder, envelope: Envelope, sandbox: str) -> Answer:
     return Answer(sandbox, Found.of(done.evidence), files=workspace.new_files, package=done.package)
 
 
-def _work(order: Order, workspace: Workspace, target: Target) -> Done:
+def _work(order: Order, workspace: Workspace, places: Places) -> Done:
     """Do the work, with the caller's own file the same before and after it (P5)."""
     original = None if isinstance(order, ProfileOrder) else order.original
     if original is not None:
         check_original(original)
-    work: Callable[[Order, Workspace, Target], Done] = import_module(WORK[type(order)]).work
-    done = work(order, workspace, target)
+    work: Callable[[Order, Workspace, Places], Done] = import_module(WORK[type(order)]).work
+    done = work(order, workspace, places)
     if original is not None:
         check_original(original)
     return done

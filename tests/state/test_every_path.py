@@ -9,6 +9,7 @@ import pytest
 import run_builder as build
 
 from edgewright.state.artifacts import Device, Format
+from edgewright.state.asked import Asked
 from edgewright.state.errors import Refusal
 from edgewright.state.events import (
     AccuracyRecorded,
@@ -21,6 +22,7 @@ from edgewright.state.events import (
     Packaged,
     Profiled,
     Reverted,
+    SustainedRecorded,
     WaiverGranted,
 )
 from edgewright.state.guards import refusal_for
@@ -55,9 +57,22 @@ def key(run: Run) -> tuple[object, ...]:
         step is not None,
         step.benchmark.valid if step and step.benchmark else None,
         verdict.outcome if verdict else None,
+        run.started.target,
+        run.current is not None and lasted(run, run.current.sha256),
         any(step is not None and w.artifact == step.artifact.sha256 for w in run.waivers),
         run.best is not None and (_value(run.best), proven(run, run.best)),
     )
+
+
+def lasted(run: Run, artifact: str) -> bool:
+    """Whether a sustained run of an artifact is recorded, worked out without the guards."""
+    return any(sustained.latency.artifact == artifact for sustained in run.sustained)
+
+
+def asked(run: Run, call: Call) -> Asked:
+    """Return the question that a call is, where the run's target is the one that is enrolled."""
+    enrolled = {run.started.target: run.started.target_device} if run.started.target else {}
+    return build.asked(call, needs_calibration=call is Call.QUANTIZE, enrolled=enrolled)
 
 
 def proven(run: Run, step: Step) -> bool:
@@ -78,6 +93,8 @@ def findings(run: Run, call: Call) -> list[Event]:
         case Call.QUANTIZE | Call.CONVERT:
             return [build.candidate(f"{call} {run.version}")]
         case Call.BENCHMARK:
+            if run.open_step is None and run.current is not None:
+                return [build.sustained(run.current.sha256), build.sustained(run.current.sha256, valid=False)]
             return [build.benchmarked(of), build.benchmarked(of, valid=False), build.benchmarked(of, 1.3)]
         case Call.VALIDATE:
             return [build.validated(of, build.PASSING), build.validated(of, build.FAILING)]
@@ -100,7 +117,7 @@ def edges(run: Run) -> Iterator[Edge]:
     for call in Call:
         if call is Call.PROFILE_MODEL and run.job is not None:
             continue  # held by its own test below
-        refusal = refusal_for(run, build.asked(call, needs_calibration=call is Call.QUANTIZE))
+        refusal = refusal_for(run, asked(run, call))
         if refusal:
             yield Edge(run, call, (), refusal, apply(run, CallRefused(call, refusal)))
             continue
@@ -123,8 +140,8 @@ def _after(run: Run, events: tuple[Event, ...]) -> Run:
 
 @cache
 def explored() -> tuple[Edge, ...]:
-    first = fold("run", [build.started()])
-    seen, queue, found = {key(first)}, deque([first]), []
+    first = [fold("run", [build.started(target=target)]) for target in (None, "bench")]
+    seen, queue, found = {key(run) for run in first}, deque(first), []
     while queue:
         for edge in edges(queue.popleft()):
             found.append(edge)
@@ -206,6 +223,23 @@ def test_no_path_keeps_or_packages_what_is_outside_the_tolerance_without_a_waive
             assert proven(run, step)
 
 
+@pytest.mark.promise("P6")
+def test_no_path_packages_for_a_target_what_did_not_last_there() -> None:
+    shipped = [(edge, event) for edge, event in happened(Packaged) if edge.before.started.target]
+    assert shipped
+    for edge, event in shipped:
+        assert isinstance(event, Packaged)
+        assert lasted(edge.before, event.artifact)
+
+
+@pytest.mark.promise("P6")
+def test_a_sustained_run_moves_nothing_and_an_invalid_one_counts_for_nothing() -> None:
+    for edge, event in happened(SustainedRecorded):
+        assert isinstance(event, SustainedRecorded)
+        assert edge.after.phase is edge.before.phase
+        assert len(edge.after.sustained) - len(edge.before.sustained) == event.sustained.valid
+
+
 @pytest.mark.promise("P3")
 def test_some_path_ships_a_waived_candidate_and_none_ships_it_without_its_waiver() -> None:
     below = [edge for edge, _ in happened(Packaged) if edge.before.best and _value(edge.before.best) < FLOOR]
@@ -264,7 +298,7 @@ def test_a_refusal_by_phase_lists_exactly_the_calls_of_that_phase() -> None:
 
 
 def _by_phase(run: Run, call: Call) -> bool:
-    refusal = refusal_for(run, build.asked(call))
+    refusal = refusal_for(run, asked(run, call))
     return refusal is not None and "legal" in refusal.facts
 
 

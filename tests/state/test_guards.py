@@ -12,6 +12,7 @@ from edgewright.state.evidence import Baseline, Benchmark
 from edgewright.state.guards import FORMAT_OF_DEVICE, GUARDS, first_refusal, refusal_for
 from edgewright.state.phases import START, TABLE, Call, Phase
 from edgewright.state.policy import Policy
+from edgewright.state.protocols import PROTOCOLS, ProtocolName
 from edgewright.state.run import Run, Step, apply
 
 Breaking = Callable[[Run], Run]
@@ -19,6 +20,7 @@ CANDIDATE = build.artifact("candidate", build.ORIGINAL)
 
 STEP_ROWS = tuple((phase, call) for phase in (Phase.OPTIMIZE, Phase.PACKAGE) for call in (Call.QUANTIZE, Call.CONVERT))
 PACKAGE_ROWS = tuple((phase, Call.PACKAGE) for phase in (Phase.OPTIMIZE, Phase.PACKAGE))
+SUSTAIN_ROWS = tuple((phase, Call.BENCHMARK) for phase in (Phase.OPTIMIZE, Phase.PACKAGE))
 CANDIDATE_ROWS = (
     (Phase.BENCHMARK, Call.BENCHMARK),
     (Phase.BENCHMARK, Call.REVERT),
@@ -26,7 +28,7 @@ CANDIDATE_ROWS = (
     (Phase.VALIDATE, Call.KEEP),
     (Phase.VALIDATE, Call.REVERT),
 )
-EVERY_ROW = (*STEP_ROWS, *PACKAGE_ROWS, *CANDIDATE_ROWS)
+EVERY_ROW = (*STEP_ROWS, *SUSTAIN_ROWS, *PACKAGE_ROWS, *CANDIDATE_ROWS)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,10 @@ def unproven(guard: str, rows: tuple[tuple[Phase, Call], ...]) -> tuple[Premise,
 
 
 FAR = build.artifact("made by an earlier run")
-AFTER_BASELINE = (*STEP_ROWS, *PACKAGE_ROWS)
+AFTER_BASELINE = (*STEP_ROWS, *SUSTAIN_ROWS, *PACKAGE_ROWS)
+TIMING_ROWS = ((Phase.BENCHMARK, Call.BENCHMARK), *SUSTAIN_ROWS)
+MEASURED_ROWS = (*TIMING_ROWS, *PACKAGE_ROWS)
+BENCH = {"bench": Device.CPU_GENERIC}
 PROVEN_ROWS = ((Phase.VALIDATE, Call.KEEP),)
 TIMED_ROWS = ((Phase.VALIDATE, Call.VALIDATE), (Phase.VALIDATE, Call.KEEP))
 QUANTIZE_ROWS = tuple(row for row in STEP_ROWS if row[1] is Call.QUANTIZE)
@@ -171,6 +176,51 @@ PREMISES = (
         MISSING,
         TIMED_ROWS,
         with_step(benchmark=build.benchmarked(CANDIDATE.sha256, runs=99).benchmark),
+    ),
+    Premise(
+        "a target is enrolled for the device and the run has none",
+        "target_measures",
+        Code.TARGET_REQUIRED,
+        MEASURED_ROWS,
+        asking={"enrolled": BENCH},
+    ),
+    Premise(
+        "the run's target is enrolled no more",
+        "target_measures",
+        Code.UNKNOWN_TARGET,
+        MEASURED_ROWS,
+        lambda run: replace(run, started=build.started(target="bench")),
+    ),
+    Premise(
+        "the run's target is another device",
+        "target_measures",
+        Code.TARGET_WRONG_MACHINE,
+        MEASURED_ROWS,
+        lambda run: replace(run, started=build.started(target="bench")),
+        {"enrolled": {"bench": Device.RASPBERRY_PI_5}},
+    ),
+    Premise(
+        "a target is timed in a hurry",
+        "protocol_long_enough",
+        Code.PROTOCOL_TOO_SHORT,
+        TIMING_ROWS[:1],
+        lambda run: replace(run, started=build.started(target="bench")),
+        {"enrolled": BENCH, "protocol": ProtocolName.QUICK},
+    ),
+    Premise(
+        "there is no candidate to time in a hurry",
+        "protocol_is_sustained",
+        MISSING,
+        SUSTAIN_ROWS,
+        asking={"protocol": ProtocolName.STANDARD},
+    ),
+    Premise(
+        "what ships for a target did not last there",
+        "sustained_on_target",
+        Code.SUSTAINED_MISSING,
+        PACKAGE_ROWS,
+        lambda run: replace(run, started=build.started(target="bench")),
+        {"enrolled": BENCH},
     ),
     *unproven("candidate_passes", PROVEN_ROWS),
     *unproven("shipped_is_proven", PACKAGE_ROWS),
@@ -275,6 +325,28 @@ def test_a_metric_outside_the_operators_list_starts_no_run() -> None:
 def test_a_metric_on_the_list_and_any_metric_without_a_list_may_start_a_run() -> None:
     for policy in (Policy(metrics=("f1", "top1")), Policy()):
         assert first_refusal(START.guards, None, build.asked(Call.PROFILE_MODEL, policy=policy)) is None
+
+
+@pytest.mark.promise("P6")
+def test_a_run_is_not_started_for_a_device_whose_target_is_left_out_or_is_another() -> None:
+    codes = {None: Code.TARGET_REQUIRED, "nobody": Code.UNKNOWN_TARGET, "pi": Code.TARGET_WRONG_MACHINE, "bench": None}
+    for target, code in codes.items():
+        asked = build.asked(Call.PROFILE_MODEL, target=target, enrolled={**BENCH, "pi": Device.RASPBERRY_PI_5})
+        refusal = first_refusal(START.guards, None, asked)
+        assert (refusal.code if refusal else None) is code
+
+
+@pytest.mark.promise("P6")
+@pytest.mark.parametrize("beside", [True, False], ids=["beside the baseline", "alone"])
+def test_what_lasted_on_its_target_is_packaged(*, beside: bool) -> None:
+    run = replace(build.run_in(Phase.OPTIMIZE), started=build.started(target="bench"))
+    asked = build.asked(Call.PACKAGE, enrolled=BENCH)
+    if beside:
+        timed = replace(build.latency(CANDIDATE.sha256), protocol=PROTOCOLS[ProtocolName.SUSTAINED])
+        run = with_step(benchmark=_benchmark(candidate=timed))(run)
+    else:
+        run = apply(run, build.sustained(ORIGINAL))
+    assert refusal_for(run, asked) is None
 
 
 @pytest.mark.parametrize("base", ["current", "original", build.ORIGINAL.sha256, CANDIDATE.sha256])

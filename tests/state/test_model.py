@@ -44,7 +44,7 @@ class Model:
                 Call.PROFILE_MODEL: not self.profiled,
                 Call.QUANTIZE: ready and self.calibrated,
                 Call.CONVERT: ready,
-                Call.BENCHMARK: waiting and not self.timed,
+                Call.BENCHMARK: ready or (waiting and not self.timed),
                 Call.VALIDATE: waiting and self.timed,
                 Call.KEEP: waiting and self.timed and self.may_ship(self.candidate, self.score),
                 Call.REVERT: waiting,
@@ -149,11 +149,13 @@ class Workflow(RuleBasedStateMachine):
             case Call.QUANTIZE | Call.CONVERT:
                 model.candidate = build.digest(f"candidate {self.serial}")
                 self.append(build.candidate(f"candidate {self.serial}"), end)
+            case Call.BENCHMARK if not model.candidate:
+                self.append(build.sustained(model.best(), valid=good), end)
             case Call.BENCHMARK:
                 model.timed, model.ratio = good, ratio
                 self.append(build.benchmarked(model.candidate, ratio, valid=good), end)
             case Call.VALIDATE:
-                model.score = score
+                model.score = score if model.score is None else min(score, model.score)  # the worst counts
                 self.append(build.validated(model.candidate, score), end)
             case _:
                 self.append(build.packaged(model.best()), end)

@@ -9,14 +9,15 @@ from edgewright.state.phases import TABLE, Call, Fact, Phase, advance, diagram, 
 
 LEGAL = {
     Phase.PROFILE: {Call.PROFILE_MODEL},
-    Phase.OPTIMIZE: {Call.QUANTIZE, Call.CONVERT, Call.PACKAGE},
+    Phase.OPTIMIZE: {Call.QUANTIZE, Call.CONVERT, Call.BENCHMARK, Call.PACKAGE},
     Phase.BENCHMARK: {Call.BENCHMARK, Call.REVERT},
     Phase.VALIDATE: {Call.VALIDATE, Call.KEEP, Call.REVERT},
-    Phase.PACKAGE: {Call.PACKAGE, Call.QUANTIZE, Call.CONVERT},
+    Phase.PACKAGE: {Call.PACKAGE, Call.QUANTIZE, Call.CONVERT, Call.BENCHMARK},
 }
 MOVES = {
     (Phase.PROFILE, Fact.BASELINE_COMPLETE): Phase.OPTIMIZE,
     (Phase.OPTIMIZE, Fact.CANDIDATE_MADE): Phase.BENCHMARK,
+    (Phase.OPTIMIZE, Fact.SUSTAINED_MEASURED): Phase.OPTIMIZE,
     (Phase.OPTIMIZE, Fact.PACKAGED): Phase.PACKAGE,
     (Phase.BENCHMARK, Fact.BENCHMARK_VALID): Phase.VALIDATE,
     (Phase.BENCHMARK, Fact.REVERTED): Phase.OPTIMIZE,
@@ -25,6 +26,7 @@ MOVES = {
     (Phase.VALIDATE, Fact.REVERTED): Phase.OPTIMIZE,
     (Phase.PACKAGE, Fact.PACKAGED): Phase.PACKAGE,
     (Phase.PACKAGE, Fact.CANDIDATE_MADE): Phase.BENCHMARK,
+    (Phase.PACKAGE, Fact.SUSTAINED_MEASURED): Phase.PACKAGE,
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from edgewright.state.artifacts import Artifact, Device, Format, Recipe, TensorSpec
+from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
 from edgewright.state.events import (
     AccuracyRecorded,
@@ -23,6 +24,7 @@ from edgewright.state.events import (
     Profiled,
     Reverted,
     Started,
+    SustainedRecorded,
     WaiverGranted,
 )
 from edgewright.state.evidence import (
@@ -39,8 +41,8 @@ from edgewright.state.evidence import (
     Memory,
     Operator,
     Ratio,
+    Sustained,
 )
-from edgewright.state.guards import Asked
 from edgewright.state.phases import Call, Phase
 from edgewright.state.policy import Level, Policy
 from edgewright.state.protocols import PROTOCOLS, ProtocolName
@@ -242,8 +244,15 @@ def waived(run: Run, **changes: object) -> WaiverGranted:
     return WaiverGranted(waiver(run.open_step, run.profiled, **changes))
 
 
+def sustained(of: str, *, valid: bool = True) -> SustainedRecorded:
+    timed = replace(latency(of), protocol=PROTOCOLS[ProtocolName.SUSTAINED])
+    return SustainedRecorded(Sustained(timed, valid))
+
+
 def asked(call: Call, **changes: object) -> Asked:
-    request = Asked(call, Policy(), NOW, tolerance=0.02, metric="top1")
+    """Return a question that asks for nothing unusual; a benchmark is of the kind that each of its phases knows."""
+    device, protocol = Device.CPU_GENERIC, ProtocolName.SUSTAINED
+    request = Asked(call, Policy(), NOW, tolerance=0.02, metric="top1", device=device, protocol=protocol)
     return replace(request, **changes)  # type: ignore[arg-type]
 
 
@@ -284,6 +293,7 @@ def one_of_each() -> tuple[Event, ...]:
         Kept(of),
         candidate("second"),
         Reverted(other),
+        sustained(of),
         packaged(of),
         job_started(Call.CONVERT, "job-2"),
         job_ended(JobOutcome.FAILED, "job-2"),

@@ -5,8 +5,9 @@ from edgewright.tools.benchmark.findings import comparison, invalidity, noise, r
 from edgewright.tools.benchmark.measure import TIMED_SAMPLES, measure_memory, measure_operators, portion, time_in_turn
 from edgewright.tools.benchmark.statistics import ratio_interval
 from edgewright.tools.orders import BenchmarkOrder
-from edgewright.tools.targets.host import Host, Target
+from edgewright.tools.targets.host import Host
 from edgewright.tools.targets.request import LATENCY, ProbeRequest
+from edgewright.tools.targets.target import Target
 from edgewright.tools.workspace import Workspace
 
 # Any fixed number: the same times give the same interval.

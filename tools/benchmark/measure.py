@@ -11,8 +11,8 @@ from edgewright.state.evidence import Dataset, Latency, Memory, Operator
 from edgewright.state.protocols import Protocol
 from edgewright.tools.benchmark.statistics import NS_PER_MS, Times, summarise
 from edgewright.tools.targets.answer import LatencyFacts, ProbeAnswer
-from edgewright.tools.targets.host import Target
 from edgewright.tools.targets.request import LATENCY, MEMORY, OPERATORS, ProbeRequest
+from edgewright.tools.targets.target import Target
 from edgewright.tools.workspace import Progress, Workspace
 
 # Enough that no single sample decides, few enough to be prepared in memory before the clock starts.

@@ -8,8 +8,8 @@ from edgewright.state.artifacts import Artifact
 from edgewright.state.evidence import Dataset, Environment
 from edgewright.tools.probe.columns import Column
 from edgewright.tools.targets.answer import ColumnFiles
-from edgewright.tools.targets.host import Target
 from edgewright.tools.targets.request import OUTPUTS, ProbeRequest
+from edgewright.tools.targets.target import Target
 from edgewright.tools.workspace import Progress, Workspace
 
 

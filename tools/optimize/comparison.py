@@ -17,7 +17,7 @@ from edgewright.tools.benchmark.outputs import open_outputs, run_outputs
 from edgewright.tools.legible import legible
 from edgewright.tools.probe.column_writer import ColumnWriter
 from edgewright.tools.probe.columns import Array, Column
-from edgewright.tools.targets.host import Target
+from edgewright.tools.targets.target import Target
 from edgewright.tools.workspace import Workspace
 
 SAMPLES = 64

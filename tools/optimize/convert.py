@@ -18,7 +18,7 @@ from edgewright.tools.optimize.step import Made, make
 from edgewright.tools.optimize.upgrade import normalised, with_opset
 from edgewright.tools.orders import ConvertOrder
 from edgewright.tools.runtimes.onnxruntime.graph import optimize_graph
-from edgewright.tools.targets.host import Target
+from edgewright.tools.targets.target import Target
 from edgewright.tools.workspace import Workspace
 
 # Rewriting reorders additions, which in float32 costs parts in 10^6; in a model that computes in 8 bits a rounding that

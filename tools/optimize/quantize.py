@@ -29,7 +29,7 @@ from edgewright.tools.profile.graphs import nodes, opset_of
 from edgewright.tools.profile.inspect import has_float32_weights, precision_of
 from edgewright.tools.runtimes.onnxruntime import quantization
 from edgewright.tools.runtimes.onnxruntime.calibration import Feed, Feeds
-from edgewright.tools.targets.host import Target
+from edgewright.tools.targets.target import Target
 from edgewright.tools.workspace import Workspace
 
 LEAST_CALIBRATION = LEAST_SAMPLES[Format.ONNX]

@@ -24,7 +24,7 @@ from edgewright.tools.optimize.naming import candidate_name
 from edgewright.tools.orders import ConvertOrder, QuantizeOrder
 from edgewright.tools.profile.inspect import inputs_of, outputs_of, precision_of
 from edgewright.tools.profile.lineage import stamp
-from edgewright.tools.targets.host import Target
+from edgewright.tools.targets.target import Target
 from edgewright.tools.workspace import Workspace
 
 

@@ -1,14 +1,18 @@
 """What a worker calls to make a candidate."""
 
 from edgewright.state.events import CandidateMade
+from edgewright.tools.benchmark.measure import measure_memory
 from edgewright.tools.optimize.convert import convert
 from edgewright.tools.optimize.quantize import quantize
 from edgewright.tools.orders import ConvertOrder, Done, QuantizeOrder
-from edgewright.tools.targets.host import Target
+from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
 
-def work(order: QuantizeOrder | ConvertOrder, workspace: Workspace, target: Target) -> Done:
-    """Make one candidate."""
-    made = quantize(order, workspace, target) if isinstance(order, QuantizeOrder) else convert(order, workspace, target)
+def work(order: QuantizeOrder | ConvertOrder, workspace: Workspace, places: Places) -> Done:
+    """Make one candidate, and have it run once where it will be measured: runtimes there may be older."""
+    host = places.host
+    made = quantize(order, workspace, host) if isinstance(order, QuantizeOrder) else convert(order, workspace, host)
+    if places.device is not host:
+        measure_memory(made.artifact, order.validation, 1, workspace, places.device)
     return Done(CandidateMade(made.artifact, made.findings))

@@ -5,11 +5,11 @@ from pathlib import Path
 from edgewright.state.events import Packaged
 from edgewright.tools.orders import Done, PackageOrder
 from edgewright.tools.package.package import package
-from edgewright.tools.targets.host import Target
+from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
 
-def work(order: PackageOrder, workspace: Workspace, _target: Target) -> Done:
+def work(order: PackageOrder, workspace: Workspace, _places: Places) -> Done:
     """Write and verify a package. It runs on this host, whatever the run's target is."""
     made = package(order, workspace)
     evidence = Packaged(order.artifact.sha256, Path(made.folder).name, made.manifest_sha256, made.verified)

@@ -1,4 +1,4 @@
-"""`python -I PROBE REQUEST.json`: request -> task -> answer.json.
+"""`python -I PROBE REQUEST.json PARENT_PID`: request -> task -> answer.json.
 
 Exit status 0 means that there is an answer, be it an error that the model or the data caused; anything else means that
 the probe itself ended and what it left on standard error says why.
@@ -15,23 +15,17 @@ from typing import Any, Dict
 from edgewright.tools.probe.answer import VERSION, ProbeError, write_json
 from edgewright.tools.probe.environment import facts
 from edgewright.tools.probe.lifeline import die_with
-from edgewright.tools.probe.session import runtime
-from edgewright.tools.probe.tasks import TASKS
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def main(request_path: str) -> None:
-    """Answer one request."""
+def main(request_path: str, parent_pid: int) -> None:
+    """Answer one request, for as long as the process that asked is there."""
+    die_with(parent_pid)
     request = json.loads(Path(request_path).read_text(encoding="utf-8"))
-    if "parent_pid" in request:
-        die_with(request["parent_pid"])
-    environment = facts()
     content: Dict[str, Any]
     try:
-        models = TASKS[request["task"]](request)
-        runtimes = {model["runtime"]: runtime(model["runtime"]).version() for model in request["models"]}
-        content = {"environment": {**environment, "runtimes": runtimes}, "models": models}
+        content = _machine() if request["task"] == "machine" else _models(request)
     except ProbeError as error:
         content = {"error": {"kind": error.kind, "message": str(error), "model": error.model}}
     except MemoryError as error:
@@ -43,5 +37,20 @@ def main(request_path: str) -> None:
     write_json(Path(request["folder"]) / "answer.json", {"version": VERSION, **content})
 
 
+def _machine() -> Dict[str, Any]:
+    """Return what the machine says of itself; asked where NumPy and the runtimes may be missing."""
+    return {"environment": {**facts(), "runtimes": {}}, "models": {}}
+
+
+def _models(request: Dict[str, Any]) -> Dict[str, Any]:
+    from edgewright.tools.probe.session import runtime
+    from edgewright.tools.probe.tasks import TASKS
+
+    environment = facts()
+    models = TASKS[request["task"]](request)
+    runtimes = {model["runtime"]: runtime(model["runtime"]).version() for model in request["models"]}
+    return {"environment": {**environment, "runtimes": runtimes}, "models": models}
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -8,7 +8,7 @@ from edgewright.tools.benchmark.measure import measure_latency, measure_memory, 
 from edgewright.tools.orders import Done, Original, ProfileOrder
 from edgewright.tools.original import check_original
 from edgewright.tools.profile.preflight import Ready, preflight
-from edgewright.tools.targets.host import Target
+from edgewright.tools.targets.target import Places
 from edgewright.tools.validate.accuracy import measure_accuracy
 from edgewright.tools.validate.control import require_discerning
 from edgewright.tools.workspace import Workspace
@@ -17,10 +17,10 @@ from edgewright.tools.workspace import Workspace
 PARTS = 6
 
 
-def work(order: ProfileOrder, workspace: Workspace, target: Target) -> Done:
+def work(order: ProfileOrder, workspace: Workspace, places: Places) -> Done:
     """Import a model and measure it as it is."""
     ready = preflight(order, workspace, portion(workspace.progress, 0, PARTS))
-    baseline = _baseline(order, ready, workspace, target)
+    baseline = _baseline(order, ready, workspace, places)
     check_original(Original(order.model_path, ready.original.sha256))
     ancestor = ready.ancestor
     return Done(
@@ -37,26 +37,26 @@ def work(order: ProfileOrder, workspace: Workspace, target: Target) -> Done:
     )
 
 
-def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, target: Target) -> Baseline:
+def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, places: Places) -> Baseline:
     """Measure the model; accuracy first, since what cannot be judged need not be timed."""
-    model, data, threads = ready.original, ready.validation, order.threads
+    model, data, threads, device = ready.original, ready.validation, order.threads, places.device
     reports = (portion(workspace.progress, number, PARTS) for number in range(1, PARTS))
 
     def accuracy_of(artifact: Artifact) -> Accuracy:
         return measure_accuracy(
-            artifact, data, order.metric, workspace, target, threads=threads, progress=next(reports)
+            artifact, data, order.metric, workspace, places.host, threads=threads, progress=next(reports)
         )
 
     accuracy = accuracy_of(model)
     # The better of both: a descent can raise the floor, never lower it.
     reference = better(accuracy, accuracy_of(ready.ancestor.original)) if ready.ancestor else accuracy
     require_discerning(reference, data, order.tolerance, workspace)
-    latency = measure_latency(model, data, order.protocol, threads, workspace, target=target, progress=next(reports))
+    latency = measure_latency(model, data, order.protocol, threads, workspace, target=device, progress=next(reports))
     return Baseline(
         graph=ready.graph,
         latency=latency,
-        memory=measure_memory(model, data, threads, workspace, target, progress=next(reports)),
+        memory=measure_memory(model, data, threads, workspace, device, progress=next(reports)),
         accuracy=accuracy,
         reference=reference,
-        hot_spots=measure_operators(model, data, threads, workspace, target, progress=next(reports)),
+        hot_spots=measure_operators(model, data, threads, workspace, device, progress=next(reports)),
     )

@@ -83,6 +83,8 @@ class MachineFacts(_Answer):
     vnni: str
     load_1min: float | None
     boot_id: str
+    board: str = "unknown"
+    virtualisation: str = "unknown"
     runtimes: dict[str, str]
 
 

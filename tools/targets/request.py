@@ -1,12 +1,18 @@
 """What a target is asked to do: which models, on which data, how. Files are named by digest, never by path."""
 
-from dataclasses import dataclass
-from typing import Generic
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Generic
 
 from edgewright.state.artifacts import Artifact
 from edgewright.state.protocols import Protocol
 from edgewright.tools.runtimes.grid import require
 from edgewright.tools.targets.answer import Facts, LatencyFacts, MemoryFacts, OperatorFacts, OutputFacts
+from edgewright.tools.workspace import Workspace
+
+# A dataset's index is JSON of the store: `tools/datasets/prepared.py` writes it, the probe reads it.
+Index = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -56,3 +62,46 @@ def runtime_of(artifact: Artifact) -> str:
         Refused: No runtime here does.
     """
     return require(artifact.format).name
+
+
+def open_index(request: ProbeRequest[Facts], workspace: Workspace) -> Index:
+    """Return the index of the request's dataset."""
+    index: Index = json.loads(workspace.path_of(request.dataset).read_text(encoding="utf-8"))
+    return index
+
+
+def digests_of(index: Index) -> tuple[str, ...]:
+    """Return the digests of the files that hold an index's inputs."""
+    specs = index["inputs"].values()
+    return tuple(sorted({spec[part] for spec in specs for part in ("values", "shapes") if part in spec}))
+
+
+def document(
+    request: ProbeRequest[Facts], index: Index, folder: str, path_of: Callable[[str], str]
+) -> dict[str, object]:
+    """Return the request as the probe reads it.
+
+    Args:
+        request: What to do.
+        index: Of the samples that the probe gets.
+        folder: Where the probe leaves its answer.
+        path_of: Turns a digest into the path that the file has where the probe runs.
+    """
+    return {
+        "version": 1,
+        "task": request.task.name,
+        "folder": folder,
+        "models": [
+            {
+                "name": name,
+                "runtime": runtime_of(artifact),
+                "path": path_of(artifact.sha256),
+                "threads": request.threads,
+            }
+            for name, artifact in request.models.items()
+        ],
+        "index": index,
+        "objects": {digest: path_of(digest) for digest in digests_of(index)},
+        "samples": request.samples,
+        "protocol": asdict(request.protocol) if request.protocol else None,
+    }

@@ -12,7 +12,7 @@ from edgewright.tools.datasets.prepared import open_dataset
 from edgewright.tools.legible import legible
 from edgewright.tools.orders import ValidateOrder
 from edgewright.tools.probe.columns import Column
-from edgewright.tools.targets.host import Target
+from edgewright.tools.targets.target import Target
 from edgewright.tools.validate.metrics import Score, agreement, metric_named
 from edgewright.tools.workspace import Progress, Workspace
 

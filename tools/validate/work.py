@@ -2,11 +2,13 @@
 
 from edgewright.state.events import AccuracyRecorded
 from edgewright.tools.orders import Done, ValidateOrder
-from edgewright.tools.targets.host import Target
+from edgewright.tools.targets.target import Places
 from edgewright.tools.validate.accuracy import validate
+from edgewright.tools.validate.kernels import kernels
 from edgewright.tools.workspace import Workspace
 
 
-def work(order: ValidateOrder, workspace: Workspace, target: Target) -> Done:
-    """Measure the candidate's accuracy."""
-    return Done(AccuracyRecorded(validate(order, workspace, target), ()))
+def work(order: ValidateOrder, workspace: Workspace, places: Places) -> Done:
+    """Measure the candidate's accuracy, on the device's own kernels where that is asked for."""
+    accuracy = validate(order, workspace, places.device if order.on_target else places.host)
+    return Done(AccuracyRecorded(accuracy, kernels(order, accuracy)))

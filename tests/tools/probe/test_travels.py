@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -60,7 +61,7 @@ def test_the_file_runs_alone_and_names_what_it_lacks(tmp_path: Path) -> None:
     request = {"task": "memory", "folder": str(tmp_path), "models": [model], "index": {}, "objects": {}, "samples": 1}
     (tmp_path / "request.json").write_text(json.dumps(request), encoding="utf-8")
     ended = subprocess.run(
-        [sys.executable, "-I", str(tmp_path / "probe.pyz"), str(tmp_path / "request.json")],
+        [sys.executable, "-I", str(tmp_path / "probe.pyz"), str(tmp_path / "request.json"), str(os.getpid())],
         check=True,
         capture_output=True,
         text=True,
