@@ -29,6 +29,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     verbs.add_parser("list", help="list the enrolled machines")
     for verb, words in (("check", "what is there, what is missing"), ("remove", "forget a machine")):
         verbs.add_parser(verb, help=words).add_argument("alias")
+    verbs.choices["check"].add_argument(
+        "--offline", action="store_true", help="say how to install what is missing where there is no network"
+    )
     for verb_parser in verbs.choices.values():  # it may stand behind the verb too
         verb_parser.add_argument("--state-folder", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser
@@ -41,7 +44,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         case "add":
             return _add(arguments, targets)
         case "check":
-            return _check(_named(targets, arguments.alias))
+            return _check(_named(targets, arguments.alias), offline=arguments.offline)
         case "remove":
             targets.remove(arguments.alias)
             print(f"{arguments.alias} is forgotten; what was measured on it stays.")
@@ -72,7 +75,7 @@ def _add(arguments: argparse.Namespace, targets: Targets) -> int:
         host_keys=host_keys,
     )
     print(f"{target.alias} is enrolled as {target.kind}. Agents may name it as `target` from now on.")
-    return _check(target)
+    return _check(target, offline=False)
 
 
 def _accepted(expected: str | None, shown: set[str]) -> bool:
@@ -85,15 +88,15 @@ def _accepted(expected: str | None, shown: set[str]) -> bool:
     return input("Is it the same? Type yes: ").strip() == "yes"
 
 
-def _check(target: Enrolled) -> int:
+def _check(target: Enrolled, *, offline: bool) -> int:
     """Print what is on a machine; return 1 where something is missing."""
     with tempfile.TemporaryDirectory() as folder:
-        lines = look_at(target, Path(folder))
+        lines = look_at(target, Path(folder), offline=offline)
     width = max(len(line.item) for line in lines)
     for line in lines:
         print(f"{line.item:<{width}}  {line.found}")
-        if line.remedy:
-            print(f"{'':<{width}}  -> {line.remedy}")
+        for remedy in line.remedy.splitlines():
+            print(f"{'':<{width}}  -> {remedy}")
     return 1 if any(line.remedy for line in lines) else 0
 
 

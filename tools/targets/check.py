@@ -48,7 +48,7 @@ class Line:
     Attributes:
         item: What.
         found: What is there.
-        remedy: What to do about it; empty where all is well.
+        remedy: What to do about it, a line each; empty where all is well.
     """
 
     item: str
@@ -56,12 +56,13 @@ class Line:
     remedy: str = ""
 
 
-def check(target: Enrolled, folder: Path) -> tuple[Line, ...]:
+def check(target: Enrolled, folder: Path, *, offline: bool = False) -> tuple[Line, ...]:
     """Look at a target.
 
     Args:
         target: Which.
         folder: An empty folder on this machine to work in.
+        offline: Whether the target has no network to install from.
 
     Raises:
         Refused: It cannot be reached, is busy, or is not what it was enrolled as.
@@ -72,7 +73,7 @@ def check(target: Enrolled, folder: Path) -> tuple[Line, ...]:
         facts = _facts(connection, folder) if python_of(hello) >= LEAST_PYTHON else None
     if facts is not None:
         require_kind(facts, target.kind, target.alias)
-    return (*_software(target, hello), *_machine(hello, facts))
+    return (*_software(target, hello, offline=offline), *_machine(hello, facts))
 
 
 def _facts(connection: Connection, folder: Path) -> MachineFacts:
@@ -99,7 +100,7 @@ def python_of(hello: Hello) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _software(target: Enrolled, hello: Hello) -> list[Line]:
+def _software(target: Enrolled, hello: Hello, *, offline: bool) -> list[Line]:
     version = python_of(hello)
     if version < LEAST_PYTHON:
         remedy = "install Python 3.9 or later there, and enrol the target anew with --python PATH"
@@ -107,7 +108,9 @@ def _software(target: Enrolled, hello: Hello) -> list[Line]:
     modules, package = _RUNTIMES[target.kind]
     there = [name for name in modules if name in hello.modules]
     wanted = ([] if "numpy" in hello.modules else ["numpy"]) + ([] if there or not package else [package])
-    line = install_line(target, wanted, version) if wanted else ""
+    line = ""
+    if wanted:
+        line = offline_lines(wanted, version, hello.machine) if offline else install_line(target, wanted, version)
     runtime = ", ".join(f"{name} {hello.modules[name]}" for name in there) or "missing"
     return [
         Line("Python", hello.python),
@@ -130,15 +133,17 @@ def install_line(target: Enrolled, packages: list[str], version: tuple[int, int]
     return f"{target.python} -m pip install {' '.join(pinned)}   # on {target.alias}"
 
 
-def offline_lines(packages: list[str], version: tuple[int, int], machine: str) -> tuple[str, ...]:
+def offline_lines(packages: list[str], version: tuple[int, int], machine: str) -> str:
     """Return the lines that bring packages to a target without network: fetched here, installed there."""
     tag = f"{version[0]}{version[1]}"
     platforms = " ".join(f"--platform manylinux_2_{minor}_{machine}" for minor in (28, 27, 17))
     pinned = " ".join(_pinned(package, version) for package in packages)
-    return (
-        f"pip download --only-binary=:all: --python-version {version[0]}.{version[1]} --implementation cp "
-        f"--abi cp{tag} {platforms} -d wheels {pinned}   # here",
-        f"python3 -m pip install --no-index --find-links wheels {pinned}   # there, after copying the folder `wheels`",
+    return "\n".join(
+        (
+            f"pip download --only-binary=:all: --python-version {version[0]}.{version[1]} --implementation cp "
+            f"--abi cp{tag} {platforms} -d wheels {pinned}   # here",
+            f"python3 -m pip install --no-index --find-links wheels {pinned}   # there, after copying the folder `wheels`",
+        )
     )
 
 

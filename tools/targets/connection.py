@@ -294,6 +294,7 @@ class Connection:
         if process.poll() is None:
             process.kill()
             process.wait()
+        self._stdout.close()
 
 
 def _line(message: dict[str, object]) -> bytes:

@@ -37,14 +37,19 @@ WAITING = ProgressNote(done=0, total=1, message="waiting for another measurement
 def main() -> None:
     """Serve the worker until it hangs up."""
     folder = JobFolder(Path(sys.argv[1]))
-    with socket.socket(fileno=int(sys.argv[2])) as line, line.makefile("rwb") as messages, ExitStack() as session:
-        courier = Courier(folder, folder.envelope(), session)
+    with ExitStack() as session:
+        serve(Courier(folder, folder.envelope(), session), socket.socket(fileno=int(sys.argv[2])))
+
+
+def serve(courier: "Courier", line: socket.socket) -> None:
+    """Answer errand after errand until the other end of the line is closed."""
+    with line, line.makefile("rwb") as messages:
+
+        def say(carried: Carried) -> None:
+            messages.write(carried.model_dump_json(exclude_defaults=True).encode() + b"\n")
+            messages.flush()
+
         for raw in messages:
-
-            def say(carried: Carried) -> None:
-                messages.write(carried.model_dump_json(exclude_defaults=True).encode() + b"\n")
-                messages.flush()
-
             say(courier.answer(raw, say))
 
 
