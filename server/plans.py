@@ -20,7 +20,7 @@ from edgewright.state.events import Event, Kept, Profiled, Reverted, Started
 from edgewright.state.guards import Asked
 from edgewright.state.ledger import Transaction
 from edgewright.state.phases import Call
-from edgewright.state.protocols import PROTOCOLS, ProtocolName
+from edgewright.state.protocols import ProtocolName
 from edgewright.state.run import Run
 from edgewright.tools.datasets.entry import check_file, check_path
 from edgewright.tools.orders import (
@@ -128,7 +128,7 @@ def plan_profile(house: House, look: Transaction, run: Run, request: requests.Pr
             tolerance=run.started.accuracy_tolerance,
             latency_target_ms=request.latency_target_ms,
             target_device=run.started.target_device,
-            protocol=PROTOCOLS[settings.protocol],
+            protocol=settings.protocol_of(settings.protocol),
             threads=settings.threads,
             least_validation=settings.least_validation,
             ancestors=look.ancestors(),
@@ -195,8 +195,9 @@ def plan_benchmark(house: House, _look: Transaction, run: Run, request: requests
             candidate=_candidate(run),
             original=_original(run),
             validation=_profiled(run).validation,
-            protocol=PROTOCOLS[protocol],
+            protocol=house.settings.protocol_of(protocol),
             threads=house.settings.threads,
+            target_device=run.started.target_device,
         )
     )
 

@@ -58,6 +58,66 @@ class Environment:
     sandbox: str = "none"
 
 
+# One file timed against itself, loaded twice in one process, differs by up to this: `benchmarks/probe_overhead.py`.
+RESOLUTION = 0.01
+# A trend is called one where chance would show it once in a hundred such measurements.
+SIGNIFICANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One percentile over the windows of a long measurement.
+
+    Attributes:
+        percentile: Such as 50.
+        values_ms: One a window, in order.
+        change: What the fitted line gains from the first window to the last, relative to the median window.
+        p_value: How often chance alone would order the windows at least as clearly.
+    """
+
+    percentile: int
+    values_ms: tuple[float, ...]
+    change: float
+    p_value: float
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the windows show a trend, and one larger than one file differs from itself."""
+        return self.p_value < SIGNIFICANCE and abs(self.change) > RESOLUTION
+
+    @property
+    def words(self) -> str:
+        """The trend in a clause."""
+        verb = ("rose" if self.change > 0 else "fell") if self.drifts else "changed"
+        return f"P{self.percentile} {verb} by {self.change:+.1%} (p = {self.p_value:.2g})"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How times changed while a long measurement went on.
+
+    Attributes:
+        window_s: Seconds of each window; of both models' inferences where two took turns.
+        trends: Of the percentiles whose windows have runs enough.
+    """
+
+    window_s: float
+    trends: tuple[Trend, ...]
+
+    @property
+    def shown(self) -> bool:
+        """Whether any percentile drifts."""
+        return any(trend.drifts for trend in self.trends)
+
+    @property
+    def sentence(self) -> str:
+        """The drift in a sentence."""
+        windows = max(len(trend.values_ms) for trend in self.trends)
+        first = "Times drifted" if self.shown else "No drift shown"
+        clauses = "; ".join(trend.words for trend in self.trends)
+        return f"{first} over {windows} windows of {self.window_s:.3g} s: {clauses}."
+
+
 @dataclass(frozen=True)
 class Latency:
     """Times of single inferences of one artifact.
@@ -76,6 +136,9 @@ class Latency:
         first_ms: The first inference after loading.
         load_ms: From the file to a session that can run.
         samples: SHA-256 of the raw times in the store (NumPy, int64 nanoseconds, shape (runs,)).
+        spread: Coefficient of variation within single samples, the slowest percent of runs set aside.
+        steady: Whether times were steady at the end of the warm-up, in every process.
+        drift: How times changed over the measurement, where it was a sustained one.
     """
 
     artifact: str
@@ -91,6 +154,9 @@ class Latency:
     first_ms: float
     load_ms: float
     samples: str
+    spread: float | None = None
+    steady: bool | None = None
+    drift: Drift | None = None
 
     @property
     def throughput_per_s(self) -> float:
@@ -113,6 +179,11 @@ class Memory:
     peak_bytes: int
     empty_runtime_bytes: int
     environment: Environment
+
+    @property
+    def above_runtime_bytes(self) -> int:
+        """What the model itself takes, beyond a process that only imported the runtime."""
+        return max(0, self.peak_bytes - self.empty_runtime_bytes)
 
 
 class Direction(StrEnum):
@@ -154,10 +225,6 @@ class Accuracy:
     agreement: float | None = None
 
 
-# One file timed against itself, loaded twice in one process, differs by up to this: `benchmarks/probe_overhead.py`.
-RESOLUTION = 0.01
-
-
 @dataclass(frozen=True)
 class Ratio:
     """Candidate time over baseline time with its interval; below 1 the candidate is faster."""
@@ -179,6 +246,23 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Cause:
+    """One reason why a candidate is not faster.
+
+    Attributes:
+        name: Which kind of reason, such as `left_in_float`.
+        sentence: What was seen, with its numbers.
+        remedy: What to do about it.
+        mendable: Whether the remedy can make this kind of step pay on the same machine.
+    """
+
+    name: str
+    sentence: str
+    remedy: str
+    mendable: bool
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """Baseline and candidate timed in turn in the same processes.
 
@@ -189,6 +273,8 @@ class Benchmark:
         candidate_memory: Peak memory of the candidate.
         valid: Whether the numbers may be used.
         findings: What made them invalid, or what to know about them.
+        causes: Why the candidate is not faster, where it is not.
+        conclusion: What to ship instead, where no cause can be mended; otherwise empty.
     """
 
     candidate: Latency
@@ -197,6 +283,8 @@ class Benchmark:
     candidate_memory: Memory
     valid: bool
     findings: tuple[str, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    conclusion: str = ""
 
 
 @dataclass(frozen=True)

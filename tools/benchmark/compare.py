@@ -1,21 +1,48 @@
 """A candidate against its baseline, timed in turn in the same processes."""
 
-from edgewright.state.evidence import Benchmark
-from edgewright.tools.benchmark.findings import comparison, invalidity, noise, reasons
+from dataclasses import dataclass
+
+from edgewright.state.artifacts import Artifact, Format
+from edgewright.state.evidence import Benchmark, Cause, Label, Latency, Operator, Ratio
+from edgewright.tools.benchmark.anatomy import Anatomy, anatomy_of
+from edgewright.tools.benchmark.causes import Case, causes_of, conclusion_of
+from edgewright.tools.benchmark.findings import comparison
 from edgewright.tools.benchmark.measure import TIMED_SAMPLES, measure_memory, measure_operators, portion, time_in_turn
 from edgewright.tools.benchmark.statistics import ratio_interval
+from edgewright.tools.benchmark.validity import WAYS_OUT, disturbed, impossible, noise
 from edgewright.tools.orders import BenchmarkOrder
 from edgewright.tools.targets.host import Host, Target
 from edgewright.tools.targets.request import LATENCY, ProbeRequest
-from edgewright.tools.workspace import Workspace
+from edgewright.tools.workspace import Progress, Workspace
 
 # Any fixed number: the same times give the same interval.
 SEED = 20_000
-PARTS = ("times", "memory", "operators of the baseline", "operators of the candidate")
+# How often disturbed times are taken again before the benchmark is given up.
+REPEATS = 3
+ATTEMPTS = 1 + REPEATS
+# Each attempt at the times, memory, and the operators of both.
+PARTS = ATTEMPTS + 3
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times that may be used, or the last that were taken.
+
+    Attributes:
+        latencies: Of `baseline` and `candidate`.
+        ratio: Candidate over baseline.
+        faults: Why these times may not be used.
+        told: What happened on the way.
+    """
+
+    latencies: dict[str, Latency]
+    ratio: Ratio
+    faults: tuple[str, ...]
+    told: tuple[str, ...]
 
 
 def compare(order: BenchmarkOrder, workspace: Workspace, target: Target | None = None) -> Benchmark:
-    """Time candidate and baseline run by run in turn, and say what the numbers show.
+    """Time candidate and baseline run by run in turn, and say what the numbers show and why.
 
     Args:
         order: The two artifacts, the data and the protocol.
@@ -27,17 +54,67 @@ def compare(order: BenchmarkOrder, workspace: Workspace, target: Target | None =
         WorkerFailed: The probe ended without an answer.
     """
     place, samples = target or Host(), order.validation
+    parts = [portion(workspace.progress, number, PARTS) for number in range(PARTS)]
+    timing = _time(order, workspace, place, parts[:ATTEMPTS])
+    memory = measure_memory(order.candidate, samples, order.threads, workspace, place, progress=parts[ATTEMPTS])
+    causes: tuple[Cause, ...] = ()
+    conclusion = ""
+    emulated = timing.latencies["candidate"].environment.label is Label.EMULATED
+    if not (timing.faults or timing.ratio.faster or emulated):
+        case = _case(order, timing, workspace, place, parts[ATTEMPTS + 1 :])
+        causes = causes_of(case)
+        conclusion = conclusion_of(case, causes, order.target_device)
+    return Benchmark(
+        candidate=timing.latencies["candidate"],
+        baseline=timing.latencies["baseline"],
+        ratio=timing.ratio,
+        candidate_memory=memory,
+        valid=not timing.faults,
+        findings=timing.told,
+        causes=causes,
+        conclusion=conclusion,
+    )
+
+
+def _time(order: BenchmarkOrder, workspace: Workspace, place: Target, parts: list[Progress]) -> Timing:
+    """Take the times, again where something disturbed them; the models never run more often than `ATTEMPTS` allows."""
     models = {"baseline": order.baseline, "candidate": order.candidate}
-    request = ProbeRequest(LATENCY, models, samples.index, order.threads, TIMED_SAMPLES, order.protocol)
-    parts = [portion(workspace.progress, number, len(PARTS)) for number in range(len(PARTS))]
-    latencies, times = time_in_turn(request, order.protocol, workspace, place, parts[0])
-    baseline, candidate = latencies["baseline"], latencies["candidate"]
+    request = ProbeRequest(LATENCY, models, order.validation.index, order.threads, TIMED_SAMPLES, order.protocol)
+    told: list[str] = []
+    for number, part in enumerate(parts, start=1):
+        latencies, times = time_in_turn(request, order.protocol, workspace, place, part)
+        lasting, passing = impossible(times), disturbed(latencies)
+        if lasting or not passing:
+            break
+        told.append(f"Attempt {number} of {ATTEMPTS} was not valid. {' '.join(passing)}")
     ratio = ratio_interval(times["candidate"], times["baseline"], SEED)
-    memory = measure_memory(order.candidate, samples, order.threads, workspace, place, progress=parts[1])
-    faults = invalidity(times)
-    findings = [*faults, *noise(baseline, candidate), *comparison(ratio)]
-    if not ratio.faster:
-        before = measure_operators(order.baseline, samples, order.threads, workspace, place, progress=parts[2])
-        after = measure_operators(order.candidate, samples, order.threads, workspace, place, progress=parts[3])
-        findings += reasons(before, after)
-    return Benchmark(candidate, baseline, ratio, memory, valid=not faults, findings=tuple(findings))
+    faults = (*lasting, *passing)
+    if passing:
+        told.append(WAYS_OUT)
+    told += [*lasting, *noise(latencies), *_drifts(latencies)]
+    return Timing(latencies, ratio, faults, tuple(told if faults else [*told, *comparison(ratio)]))
+
+
+def _drifts(latencies: dict[str, Latency]) -> list[str]:
+    return [f"{name.capitalize()}: {found.drift.sentence}" for name, found in latencies.items() if found.drift]
+
+
+def _case(order: BenchmarkOrder, timing: Timing, workspace: Workspace, place: Target, parts: list[Progress]) -> Case:
+    """Profile both models and read the candidate's file."""
+
+    def operators(artifact: Artifact, part: Progress) -> dict[str, Operator]:
+        found = measure_operators(artifact, order.validation, order.threads, workspace, place, progress=part)
+        return {operator.op_type: operator for operator in found}
+
+    return Case(
+        ratio=timing.ratio,
+        before=operators(order.baseline, parts[0]),
+        after=operators(order.candidate, parts[1]),
+        candidate=order.candidate,
+        environment=timing.latencies["candidate"].environment,
+        anatomy=_anatomy(order.candidate, workspace),
+    )
+
+
+def _anatomy(artifact: Artifact, workspace: Workspace) -> Anatomy | None:
+    return anatomy_of(workspace.path_of(artifact.sha256)) if artifact.format is Format.ONNX else None

@@ -42,6 +42,7 @@ def latency(request: Request) -> Facts:
         warmup_s=protocol["warmup_s"],
         runs=protocol["runs"],
         duration_s=protocol["duration_s"],
+        settle_s=protocol["settle_s"],
         progress=Progress(folder),
     )
     answer: Facts = {}
@@ -51,6 +52,8 @@ def latency(request: Request) -> Facts:
             "times": f"times-{number}.npy",
             "runs": len(lane.times_ns),
             "warmup_runs": lane.warmup_runs,
+            "steady": lane.steady,
+            "feeds": len(lane.feeds),
             "first_ns": lane.first_ns,
             "load_ns": load_ns[number],
             "batch": plan.batch or 1,
@@ -115,10 +118,12 @@ def _blamed(model: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _set_up(request: Request) -> None:
-    """Load and run the first model once, so that what a process pays once is charged to neither model."""
-    with _blamed(request["models"][0]) as model:
-        session, _ = _load(model)
-        session.run(_plan(request, session).spread(1)[0])
+    """Load and run the first model of each runtime once: what a process pays once is charged to no model."""
+    first = {model["runtime"]: model for model in reversed(request["models"])}
+    for known in first.values():
+        with _blamed(known) as model:
+            session, _ = _load(model)
+            session.run(_plan(request, session).spread(1)[0])
 
 
 def _plan(request: Request, session: Session) -> Feeding:

@@ -19,11 +19,16 @@ class _Answer(BaseModel):
 
 
 class LatencyFacts(_Answer):
-    """Times of one model in one process; `times` is a NumPy file of int64 nanoseconds, shape (runs,)."""
+    """Times of one model in one process.
+
+    `times` is a NumPy file of int64 nanoseconds, shape (runs,); run k was over prepared inference k modulo `feeds`.
+    """
 
     times: FileName
     runs: PositiveInt
     warmup_runs: NonNegativeInt
+    steady: bool
+    feeds: PositiveInt
     first_ns: NonNegativeInt
     load_ns: NonNegativeInt
     batch: PositiveInt

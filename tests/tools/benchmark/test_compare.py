@@ -12,7 +12,7 @@ from probe_models import (
     quantised,
 )
 
-from edgewright.state.artifacts import Artifact
+from edgewright.state.artifacts import Artifact, Device
 from edgewright.state.evidence import RESOLUTION, Benchmark, Dataset
 from edgewright.state.protocols import Protocol
 from edgewright.tools.benchmark.compare import compare
@@ -43,7 +43,7 @@ def matmul(workspace: Workspace, inside: int) -> Artifact:
 def compared(
     baseline: Artifact, candidate: Artifact, workspace: Workspace, protocol: Protocol = LONG, target: Host | None = None
 ) -> Benchmark:
-    order = BenchmarkOrder(baseline, candidate, Original("", ""), data(workspace), protocol, threads=1)
+    order = BenchmarkOrder(baseline, candidate, Original("", ""), data(workspace), protocol, threads=1, target_device=Device.CPU_GENERIC)
     return compare(order, workspace, target)
 
 
