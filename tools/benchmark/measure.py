@@ -7,7 +7,7 @@ from statistics import median
 import numpy as np
 
 from edgewright.state.artifacts import Artifact
-from edgewright.state.evidence import Dataset, Latency, Memory, Operator
+from edgewright.state.evidence import Conditions, Dataset, Latency, Memory, Operator
 from edgewright.state.protocols import Protocol
 from edgewright.tools.benchmark.statistics import NS_PER_MS, Times, summarise
 from edgewright.tools.targets.answer import LatencyFacts, ProbeAnswer
@@ -166,4 +166,5 @@ def _latency(
         first_ms=median(fact.first_ns for fact in facts) / NS_PER_MS,
         load_ms=median(fact.load_ns for fact in facts) / NS_PER_MS,
         samples=workspace.keep(raw),
+        conditions=tuple(Conditions(**fact.conditions.model_dump()) for fact in facts),
     )

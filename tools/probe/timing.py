@@ -11,7 +11,7 @@ import gc
 from array import array
 from dataclasses import dataclass, field
 from time import perf_counter_ns
-from typing import Callable, Sequence
+from typing import Callable, Sequence, Tuple
 
 from edgewright.tools.probe.progress import Progress
 from edgewright.tools.probe.session import Feed, Session
@@ -48,7 +48,7 @@ def measure(
     runs: int,
     duration_s: float,
     progress: Progress,
-) -> None:
+) -> Tuple[int, int]:
     """Warm up, then time; each phase lasts until every model has reached both of its minima.
 
     Args:
@@ -58,6 +58,9 @@ def measure(
         runs: Timed runs at least, per model.
         duration_s: Timed seconds at least, per model.
         progress: Called between blocks of runs.
+
+    Returns:
+        When the timed part began and ended, in nanoseconds of `perf_counter_ns`, which on Linux is CLOCK_MONOTONIC.
     """
     warmup = [array("q") for _ in lanes]
     collecting = gc.isenabled()
@@ -67,7 +70,9 @@ def measure(
         for lane, times in zip(lanes, warmup):
             lane.first_ns, lane.warmup_runs = times[0], len(times)
         records = [lane.times_ns for lane in lanes]
+        start_ns = perf_counter_ns()
         _alternate(lanes, records, runs, duration_s, report=lambda done: progress(done, 100, "timing"))
+        return start_ns, perf_counter_ns()
     finally:
         if collecting:
             gc.enable()
