@@ -61,9 +61,7 @@ class Jetson:
 
     def settings(self) -> Settings:
         """Return how it is set up; the power mode by name, since its number differs between modules and releases."""
-        bounds = [
-            self._linux.bounds(policy, "scaling_min_freq", "scaling_max_freq") for policy in self._linux.policies
-        ]
+        bounds = [self._linux.bounds(policy, "scaling_min_freq", "scaling_max_freq") for policy in self._linux.policies]
         if self._gpu:
             bounds.append(self._linux.bounds(self._gpu, "min_freq", "max_freq"))
         mode = re.search(r"NV Power Mode:\s*(\S+)", self._system.run("nvpmodel", "-q") or "")

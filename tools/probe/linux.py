@@ -16,8 +16,9 @@ from edgewright.tools.probe.system import UNKNOWN, System
 CPU = "sys/devices/system/cpu"
 # Zones on the processor's die; others sit at the battery, the radio or the case.
 PROCESSOR_ZONE = re.compile(r"cpu|gpu|soc|pkg|core|^tj", re.IGNORECASE)
-# Cooling devices that slow the processor down, by the names that their drivers give them (drivers/thermal/
-# cpufreq_cooling.c and devfreq_cooling.c; drivers/acpi/processor_thermal.c; NVIDIA's thermal-trip-event). A fan does not.
+# Cooling devices that slow the processor down, by the names that their drivers give them (in the kernel
+# drivers/thermal/cpufreq_cooling.c, devfreq_cooling.c, drivers/acpi/processor_thermal.c; NVIDIA's thermal-trip-event).
+# A fan does not.
 BRAKE = re.compile(r"^(thermal-)?(cpufreq|devfreq)-|^Processor$|-throttle-alert$")
 KHZ_PER_MHZ = 1000
 
@@ -44,7 +45,8 @@ class Linux:
             if BRAKE.search(name)
         ]
         self._counters = {
-            part: system.paths(f"{CPU}/cpu[0-9]*/thermal_throttle/{part}_throttle_count") for part in ("core", "package")
+            part: system.paths(f"{CPU}/cpu[0-9]*/thermal_throttle/{part}_throttle_count")
+            for part in ("core", "package")
         }
 
     def settings(self) -> Settings:

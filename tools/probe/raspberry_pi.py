@@ -1,8 +1,8 @@
 """A Raspberry Pi: what its firmware knows and Linux does not.
 
 Source: Raspberry Pi documentation, "vcgencmd" (computers/os) for `get_throttled`, `measure_clock`, `measure_temp` and
-`measure_volts`; `pmic_read_adc` is described in "Extra PMIC features" (Raspberry Pi Ltd, white paper) and answers on
-boards whose power chip measures currents.
+`measure_volts`; `pmic_read_adc` is described in Raspberry Pi's white paper "Extra PMIC features" and answers on boards
+whose power chip measures currents.
 """
 
 from __future__ import annotations
@@ -43,27 +43,27 @@ class RaspberryPi:
         `measure_clock` is what the processor runs at; Linux only knows what it asked the firmware for.
         """
         plain = self._linux.reading()
-        rails = self._rails_mw()
+        rails, flags = self._rails_mw(), self._flags()
+        if flags is not None:
+            plain = replace(
+                plain,
+                throttled_now=tuple(name for bit, name in BITS.items() if flags >> bit & 1),
+                throttle_events={name: flags >> bit + SINCE_BOOT & 1 for bit, name in BITS.items()},
+            )
         return replace(
             plain,
             temperature_c=self._number("measure_temp") if plain.temperature_c is None else plain.temperature_c,
             clock_mhz=self._clock_mhz() or plain.clock_mhz,
             power_mw=sum(rails.values()) if rails else None,
             rail=f"sum of {len(rails)} PMIC rails" if rails else None,
-            **self._throttling(),
         )
 
-    def _throttling(self) -> Dict[str, object]:
+    def _flags(self) -> Optional[int]:
         text = self._system.text(self._flags_file) if self._flags_file else None
-        text = text or self._value("get_throttled")
         try:
-            word = int(text or "", 16)
+            return int(text or self._value("get_throttled") or "", 16)
         except ValueError:
-            return {"throttled_now": None, "throttle_events": None}
-        return {
-            "throttled_now": tuple(name for bit, name in BITS.items() if word >> bit & 1),
-            "throttle_events": {name: word >> bit + SINCE_BOOT & 1 for bit, name in BITS.items()},
-        }
+            return None
 
     def _clock_mhz(self) -> Optional[float]:
         hertz = self._number("measure_clock", "arm")

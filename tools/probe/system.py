@@ -9,6 +9,7 @@ import os
 import select
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Protocol, Sequence, Tuple
@@ -16,9 +17,10 @@ from typing import Callable, Dict, List, Optional, Protocol, Sequence, Tuple
 UNKNOWN = "unknown"
 # The tools that are asked answer within milliseconds; one that has not after this is taken to hang.
 COMMAND_S = 2.0
+# A killed process is gone at once, unless a driver holds it.
+KILLED_S = 0.5
 # Starting a process ten times a second would take a noticeable part of a small board's core.
 REMEMBER_S = 1.0
-
 
 
 class Runner(Protocol):
@@ -31,7 +33,7 @@ class Runner(Protocol):
 def run_command(argv: Sequence[str], *, first_line: bool = False) -> Optional[str]:
     """Return what a command prints, `None` where it is missing, fails or takes longer than `COMMAND_S`.
 
-    A command that hangs inside the kernel cannot be ended; it is killed and left behind, and nobody waits for it.
+    A command that hangs inside the kernel cannot be ended; it is killed and left behind.
 
     Args:
         argv: The command and its arguments; no shell reads them.
@@ -52,8 +54,9 @@ def run_command(argv: Sequence[str], *, first_line: bool = False) -> Optional[st
     except subprocess.TimeoutExpired:
         return None
     finally:
-        if process.poll() is None:
-            process.kill()
+        process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(KILLED_S)
 
 
 def _read(process: "subprocess.Popen[bytes]", deadline: float, *, first_line: bool) -> Optional[str]:

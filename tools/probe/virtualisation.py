@@ -7,7 +7,7 @@ and of user mode emulation, the `hypervisor` node of Linux's device tree binding
 
 from __future__ import annotations
 
-from typing import Iterator, Mapping
+from typing import Iterator, Mapping, Sequence
 
 from edgewright.tools.probe.device import DEVICE_TREE, board
 from edgewright.tools.probe.system import UNKNOWN, System
@@ -16,6 +16,7 @@ NONE = "none"
 # An emulator answers for /proc/self, but not for the same process under this name.
 PROGRAM = "proc/thread-self/exe"
 DMI = "sys/class/dmi/id"
+VIRTUAL_BOARDS = ("dummy-virt", "QEMU", "qemu")
 VIRTUAL_VENDORS = (
     "QEMU", "KVM", "VMware", "VMW", "innotek", "VirtualBox", "Xen", "Bochs", "Parallels", "BHYVE", "Hyper-V",
     "Virtual Machine", "Google Compute Engine", "Amazon EC2", "Apple Virtualization", "OpenStack", "Firecracker",
@@ -47,16 +48,19 @@ def _signs(system: System, machine: str, cpuinfo: Mapping[str, str]) -> Iterator
         yield f"{machine} programs on an x86 processor"
     if "QEMU" in cpuinfo.get("model name", ""):
         yield cpuinfo["model name"]
-    for path in (f"{DEVICE_TREE}/compatible", f"{DEVICE_TREE}/hypervisor/compatible", "sys/hypervisor/type"):
-        text = (system.text(path) or "").replace("\0", " ")
-        if text and (path != f"{DEVICE_TREE}/compatible" or "dummy-virt" in text or "qemu" in text.lower()):
-            yield text
-    for name in ("sys_vendor", "product_name", "bios_vendor"):
-        text = system.text(f"{DMI}/{name}") or ""
-        if any(vendor in text for vendor in VIRTUAL_VENDORS):
-            yield text
+    yield from _texts(system, (f"{DEVICE_TREE}/compatible", f"{DEVICE_TREE}/model"), VIRTUAL_BOARDS)
+    yield from _texts(system, (f"{DEVICE_TREE}/hypervisor/compatible", "sys/hypervisor/type"), ("",))
+    yield from _texts(system, (f"{DMI}/sys_vendor", f"{DMI}/product_name", f"{DMI}/bios_vendor"), VIRTUAL_VENDORS)
     if "hypervisor" in cpuinfo.get("flags", "").split():
         yield "hypervisor flag of the processor"
+
+
+def _texts(system: System, paths: Sequence[str], words: Sequence[str]) -> Iterator[str]:
+    """Yield what stands in those files that hold one of the words."""
+    for path in paths:
+        text = (system.text(path) or "").replace("\0", " ")
+        if text and any(word in text for word in words):
+            yield text
 
 
 def _numbered_board(system: System) -> bool:
