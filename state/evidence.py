@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from edgewright.state.artifacts import TensorSpec
+from edgewright.state.causes import Cause
+from edgewright.state.drift import RESOLUTION, Drift
 from edgewright.state.protocols import BASELINE_RUNS, Protocol
 
 
@@ -28,6 +30,7 @@ class Environment:
         logical_cores: Processors that the process may use.
         memory_bytes: Physical memory.
         kernel: Operating system and version.
+        os_release: Distribution, and on a Jetson the release of Jetson Linux.
         python: Version of the interpreter.
         runtime: What executed the model, such as `onnxruntime`.
         runtime_version: Its version.
@@ -38,6 +41,16 @@ class Environment:
         load_1min: Load average at the start.
         boot_id: Identifies this boot of this machine.
         sandbox: How the process was confined.
+        board: Model, as the firmware's device tree names it.
+        module: Part number of a Jetson's module.
+        virtualisation: What was seen of a hypervisor or an emulator; `none` only where hardware identifies itself.
+        power_mode: A Jetson's power mode by name.
+        clocks_locked: `yes` where every clock's lowest and highest were the same, else `no`.
+        turbo: Whether the processor might exceed its nominal clock: `on` or `off`.
+        core_voltage: Volts of the processor's core.
+        cpu_pressure: Percent of the 10 s before in which some task waited for a processor.
+        throttled_now: Names of what held the device back at the start; `None` where it does not say.
+        throttled_since_boot: Names of what had held it back since it was started; `None` where it does not say.
     """
 
     label: Label
@@ -56,66 +69,58 @@ class Environment:
     load_1min: float | None = None
     boot_id: str = "unknown"
     sandbox: str = "none"
-
-
-# One file timed against itself, loaded twice in one process, differs by up to this: `benchmarks/probe_overhead.py`.
-RESOLUTION = 0.01
-# A trend is called one where chance would show it once in a hundred such measurements.
-SIGNIFICANCE = 0.01
-
-
-@dataclass(frozen=True)
-class Trend:
-    """One percentile over the windows of a long measurement.
-
-    Attributes:
-        percentile: Such as 50.
-        values_ms: One a window, in order.
-        change: What the fitted line gains from the first window to the last, relative to the median window.
-        p_value: How often chance alone would order the windows at least as clearly.
-    """
-
-    percentile: int
-    values_ms: tuple[float, ...]
-    change: float
-    p_value: float
-
-    @property
-    def drifts(self) -> bool:
-        """Whether the windows show a trend, and one larger than one file differs from itself."""
-        return self.p_value < SIGNIFICANCE and abs(self.change) > RESOLUTION
-
-    @property
-    def words(self) -> str:
-        """The trend in a clause."""
-        verb = ("rose" if self.change > 0 else "fell") if self.drifts else "changed"
-        return f"P{self.percentile} {verb} by {self.change:+.1%} (p = {self.p_value:.2g})"
+    os_release: str = "unknown"
+    board: str = "unknown"
+    module: str = "unknown"
+    virtualisation: str = "unknown"
+    power_mode: str = "unknown"
+    clocks_locked: str = "unknown"
+    turbo: str = "unknown"
+    core_voltage: str = "unknown"
+    cpu_pressure: float | None = None
+    throttled_now: tuple[str, ...] | None = None
+    throttled_since_boot: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
-class Drift:
-    """How times changed while a long measurement went on.
+class Conditions:
+    """What a device went through while one process timed its models, loading and warm-up left out. `None` is unknown.
 
     Attributes:
-        window_s: Seconds of each window; of both models' inferences where two took turns.
-        trends: Of the percentiles whose windows have runs enough.
+        samples: Times that it was looked at.
+        duration_s: From the first timed run to the last one's end.
+        temperature_start_c: At the first look.
+        temperature_end_c: At the last look.
+        temperature_max_c: The highest.
+        temperature_slope_c_per_min: How fast it rose over the second half; `None` also where that is too short to tell.
+        clock_min_mhz: Lowest clock of the fastest core.
+        clock_max_mhz: Its highest.
+        clock_limit_mhz: What the governor may raise it to.
+        gpu_clock_min_mhz: Lowest clock of the graphics processor.
+        gpu_clock_max_mhz: Its highest.
+        power_mw: Mean power drawn through `rail`.
+        rail: Where it was measured.
+        throttled: Names of what held the device back at some moment, or was counted anew; empty where nothing was.
+        throttled_after_s: Seconds until the first of them.
+        foreign_cores: Processors that other programs kept busy, on average; what a hypervisor took counts too.
     """
 
-    window_s: float
-    trends: tuple[Trend, ...]
-
-    @property
-    def shown(self) -> bool:
-        """Whether any percentile drifts."""
-        return any(trend.drifts for trend in self.trends)
-
-    @property
-    def sentence(self) -> str:
-        """The drift in a sentence."""
-        windows = max(len(trend.values_ms) for trend in self.trends)
-        first = "Times drifted" if self.shown else "No drift shown"
-        clauses = "; ".join(trend.words for trend in self.trends)
-        return f"{first} over {windows} windows of {self.window_s:.3g} s: {clauses}."
+    samples: int
+    duration_s: float
+    temperature_start_c: float | None = None
+    temperature_end_c: float | None = None
+    temperature_max_c: float | None = None
+    temperature_slope_c_per_min: float | None = None
+    clock_min_mhz: float | None = None
+    clock_max_mhz: float | None = None
+    clock_limit_mhz: float | None = None
+    gpu_clock_min_mhz: float | None = None
+    gpu_clock_max_mhz: float | None = None
+    power_mw: float | None = None
+    rail: str | None = None
+    throttled: tuple[str, ...] | None = None
+    throttled_after_s: float | None = None
+    foreign_cores: float | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,7 @@ class Latency:
         first_ms: The first inference after loading.
         load_ms: From the file to a session that can run.
         samples: SHA-256 of the raw times in the store (NumPy, int64 nanoseconds, shape (runs,)).
+        conditions: What the device went through, one a process; none in records from before it was looked at.
         spread: Coefficient of variation within single samples, the slowest percent of runs set aside.
         steady: Whether times were steady at the end of the warm-up, in every process.
         drift: How times changed over the measurement, where it was a sustained one.
@@ -154,6 +160,7 @@ class Latency:
     first_ms: float
     load_ms: float
     samples: str
+    conditions: tuple[Conditions, ...] = ()
     spread: float | None = None
     steady: bool | None = None
     drift: Drift | None = None
@@ -243,23 +250,6 @@ class Ratio:
     def slower(self) -> bool:
         """Whether the interval shows that the candidate is slower, by more than one file differs from itself."""
         return self.low > 1 + RESOLUTION
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One reason why a candidate is not faster.
-
-    Attributes:
-        name: Which kind of reason, such as `left_in_float`.
-        sentence: What was seen, with its numbers.
-        remedy: What to do about it.
-        mendable: Whether the remedy can make this kind of step pay on the same machine.
-    """
-
-    name: str
-    sentence: str
-    remedy: str
-    mendable: bool
 
 
 @dataclass(frozen=True)

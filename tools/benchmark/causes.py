@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from edgewright.state.artifacts import Artifact, Device
-from edgewright.state.evidence import Cause, Environment, Label, Operator, Ratio
+from edgewright.state.causes import Cause
+from edgewright.state.evidence import Environment, Label, Operator, Ratio
 from edgewright.tools.benchmark.anatomy import Anatomy
 
 # A smaller part of the time does not explain a lost speed-up.

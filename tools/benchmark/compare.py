@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from edgewright.state.artifacts import Artifact, Format
-from edgewright.state.evidence import Benchmark, Cause, Label, Latency, Operator, Ratio
+from edgewright.state.causes import Cause
+from edgewright.state.evidence import Benchmark, Label, Latency, Operator, Ratio
 from edgewright.tools.benchmark.anatomy import Anatomy, anatomy_of
 from edgewright.tools.benchmark.causes import Case, causes_of, conclusion_of
 from edgewright.tools.benchmark.findings import comparison

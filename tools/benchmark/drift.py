@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.state.evidence import Drift, Trend
+from edgewright.state.drift import Drift, Trend
 from edgewright.state.protocols import LEAST_RUNS
 from edgewright.tools.benchmark.statistics import NS_PER_MS, Times
 

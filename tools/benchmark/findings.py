@@ -1,6 +1,7 @@
 """What the ratio of a comparison shows, in a sentence."""
 
-from edgewright.state.evidence import RESOLUTION, Ratio
+from edgewright.state.drift import RESOLUTION
+from edgewright.state.evidence import Ratio
 
 
 def comparison(ratio: Ratio) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from statistics import median
 import numpy as np
 
 from edgewright.state.artifacts import Artifact
-from edgewright.state.evidence import Dataset, Latency, Memory, Operator
+from edgewright.state.drift import Drift
+from edgewright.state.evidence import Conditions, Dataset, Latency, Memory, Operator
 from edgewright.state.protocols import Protocol, ProtocolName
 from edgewright.tools.benchmark.drift import NS_PER_S, drift_of
 from edgewright.tools.benchmark.statistics import NS_PER_MS, Times, spread, summarise
@@ -89,7 +90,13 @@ def time_in_turn(
 def _with_drift(latencies: dict[str, Latency], times: dict[str, tuple[Times, ...]]) -> dict[str, Latency]:
     """Add the drift over the first process; the models' runs took turns, so run k of each ended at about one moment."""
     moments_s = np.cumsum(sum(series[0] for series in times.values())) / NS_PER_S
-    return {name: replace(found, drift=drift_of(times[name][0], moments_s)) for name, found in latencies.items()}
+
+    def drift(name: str, found: Latency) -> Drift | None:
+        seen = drift_of(times[name][0], moments_s)
+        throttled_s = found.conditions[0].throttled_after_s if found.conditions else None
+        return replace(seen, throttled_after_s=throttled_s) if seen else None
+
+    return {name: replace(found, drift=drift(name, found)) for name, found in latencies.items()}
 
 
 def measure_memory(
@@ -175,6 +182,7 @@ def _latency(
         first_ms=median(fact.first_ns for fact in facts) / NS_PER_MS,
         load_ms=median(fact.load_ns for fact in facts) / NS_PER_MS,
         samples=workspace.keep(raw),
+        conditions=tuple(Conditions(**fact.conditions.model_dump()) for fact in facts),
         spread=spread(times, np.concatenate([np.arange(fact.runs) % fact.feeds for fact in facts])),
         steady=all(fact.steady for fact in facts),
     )

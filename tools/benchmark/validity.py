@@ -6,6 +6,7 @@ import numpy as np
 
 from edgewright.state.evidence import Label, Latency
 from edgewright.state.protocols import BASELINE_RUNS
+from edgewright.tools.benchmark.conditions import FOREIGN_CORES_AT_MOST, faults, notes
 from edgewright.tools.benchmark.statistics import Times
 
 # Machines whose times count as those of a device. An emulator's mean nothing, and a host belongs to everybody.
@@ -23,20 +24,22 @@ WAYS_OUT = (
 
 def impossible(times: Mapping[str, Iterable[Times]]) -> tuple[str, ...]:
     """Return why these times cannot be used wherever they were taken; nothing where they can."""
-    faults = []
+    found = []
     for name, series in times.items():
         pooled = np.concatenate(list(series))
         if len(pooled) < BASELINE_RUNS:
-            faults.append(f"The {name} was timed {len(pooled)} times; {BASELINE_RUNS} are the least.")
+            found.append(f"The {name} was timed {len(pooled)} times; {BASELINE_RUNS} are the least.")
         if pooled.min(initial=1) <= 0:
-            faults.append(f"The clock went back or stood still during {int((pooled <= 0).sum())} runs of the {name}.")
-    return tuple(faults)
+            found.append(f"The clock went back or stood still during {int((pooled <= 0).sum())} runs of the {name}.")
+    return tuple(found)
 
 
 def disturbed(latencies: Mapping[str, Latency]) -> tuple[str, ...]:
     """Return why times from a device may not be used; nothing where they may, or were taken elsewhere."""
     judged = {name: found for name, found in latencies.items() if found.environment.label in JUDGED}
-    return tuple(
+    # Models that took turns went through the same conditions: each is told once.
+    conditions = dict.fromkeys(sentence for found in judged.values() for sentence in faults(found))
+    return tuple(conditions) + tuple(
         f"The times of the {name} vary by {found.spread:.1%} around their mean; at most {MOST_SPREAD:.0%} is usable."
         for name, found in judged.items()
         if found.spread is not None and found.spread > MOST_SPREAD
@@ -44,10 +47,19 @@ def disturbed(latencies: Mapping[str, Latency]) -> tuple[str, ...]:
 
 
 def noise(latencies: Mapping[str, Latency]) -> tuple[str, ...]:
-    """Return a sentence for each model whose times vary more than a calm machine's, where that is no fault."""
-    return tuple(
-        f"The times of the {name} vary by {found.spread:.0%} around their mean (calm is below {CALM_SPREAD:.0%}): "
-        "other work ran beside it. The interval is wider for it."
-        for name, found in latencies.items()
-        if found.environment.label not in JUDGED and found.spread is not None and found.spread > CALM_SPREAD
-    )
+    """Return what to know of times that are no fault: how calm a host was, what else is known of a device."""
+    told: list[str] = []
+    for name, found in latencies.items():
+        if found.environment.label in JUDGED:
+            told += notes(found)
+        elif found.spread is not None and found.spread > CALM_SPREAD:
+            told.append(
+                f"The times of the {name} vary by {found.spread:.0%} around their mean (calm is below "
+                f"{CALM_SPREAD:.0%}){_beside(found)}. The interval is wider for it."
+            )
+    return tuple(dict.fromkeys(told))
+
+
+def _beside(latency: Latency) -> str:
+    cores = [found.foreign_cores for found in latency.conditions if found.foreign_cores is not None]
+    return f": other work kept {max(cores):.1f} processors busy" if cores and max(cores) > FOREIGN_CORES_AT_MOST else ""

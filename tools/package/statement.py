@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import PurePath
 
 from edgewright.state.artifacts import Artifact, TensorSpec
+from edgewright.state.drift import Drift
 from edgewright.state.errors import Code, Refused
 from edgewright.state.events import Profiled
-from edgewright.state.evidence import Accuracy, Dataset, Drift, Environment, Latency, Memory
+from edgewright.state.evidence import Accuracy, Dataset, Environment, Latency, Memory
 from edgewright.state.ledger import GENESIS, Record
 from edgewright.state.run import Run
 from edgewright.state.verdict import Verdict
@@ -162,6 +163,7 @@ def _latency(latency: Latency) -> Facts:
 def _drift(drift: Drift) -> Facts:
     return {
         "window_s": drift.window_s,
+        "throttled_after_s": drift.throttled_after_s,
         "trends": [{**asdict(trend), "drifts": trend.drifts} for trend in drift.trends],
     }
 

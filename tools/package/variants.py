@@ -8,7 +8,8 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from edgewright.state.artifacts import Artifact, Device
-from edgewright.state.evidence import Accuracy, Cause, Label, Latency, Memory, Ratio
+from edgewright.state.causes import Cause
+from edgewright.state.evidence import Accuracy, Label, Latency, Memory, Ratio
 from edgewright.state.protocols import PROTOCOLS, ProtocolName
 from edgewright.state.run import Run, Step
 from edgewright.state.verdict import Outcome, Verdict

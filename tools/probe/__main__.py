@@ -1,4 +1,4 @@
-"""`python -I PROBE REQUEST.json`: request -> task -> answer.json.
+"""`python -I PROBE REQUEST.json`: request -> task -> answer.json; `python -I PROBE sample PID FILE`: the sampler.
 
 Exit status 0 means that there is an answer, be it an error that the model or the data caused; anything else means that
 the probe itself ended and what it left on standard error says why.
@@ -12,17 +12,20 @@ import sys
 from pathlib import Path
 from typing import Any, Dict
 
+from edgewright.tools.probe import sampler
 from edgewright.tools.probe.answer import VERSION, ProbeError, write_json
 from edgewright.tools.probe.environment import facts
 from edgewright.tools.probe.lifeline import die_with
-from edgewright.tools.probe.session import runtime
-from edgewright.tools.probe.tasks import TASKS
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(request_path: str) -> None:
     """Answer one request."""
+    # Not above: the sampler starts from this file too, and needs no NumPy.
+    from edgewright.tools.probe.session import runtime
+    from edgewright.tools.probe.tasks import TASKS
+
     request = json.loads(Path(request_path).read_text(encoding="utf-8"))
     if "parent_pid" in request:
         die_with(request["parent_pid"])
@@ -44,4 +47,7 @@ def main(request_path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if sys.argv[1] == sampler.COMMAND:
+        sampler.main(sys.argv[2:])
+    else:
+        main(sys.argv[1])

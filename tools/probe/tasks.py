@@ -13,6 +13,7 @@ from edgewright.tools.probe import inference, memory, timing
 from edgewright.tools.probe.answer import ProbeError
 from edgewright.tools.probe.feeds import Feeding, feeding, open_columns
 from edgewright.tools.probe.progress import Progress
+from edgewright.tools.probe.sampling import Sampling
 from edgewright.tools.probe.session import Session, runtime
 
 Request = Mapping[str, Any]
@@ -25,26 +26,11 @@ PROFILE_RUNS = 25
 
 def latency(request: Request) -> Facts:
     """Time the models in turn; leave each one's raw times as `times-N.npy`, int64 nanoseconds, shape (runs,)."""
-    folder, protocol = Path(request["folder"]), request["protocol"]
-    plans: List[Feeding] = []
-    lanes: List[timing.Lane] = []
-    load_ns: List[int] = []
-    _set_up(request)
-    for model in request["models"]:
-        with _blamed(model):
-            session, taken = _load(model)
-            plans.append(_plan(request, session))
-        load_ns.append(taken)
-        lanes.append(timing.Lane(model["name"], session, plans[-1].spread(request["samples"])))
-    timing.measure(
-        lanes,
-        warmup_runs=protocol["warmup_runs"],
-        warmup_s=protocol["warmup_s"],
-        runs=protocol["runs"],
-        duration_s=protocol["duration_s"],
-        settle_s=protocol["settle_s"],
-        progress=Progress(folder),
-    )
+    folder = Path(request["folder"])
+    with Sampling(folder) as sampling:
+        lanes, plans, load_ns = _lanes(request)
+        sampling.wait_until_ready()
+        conditions = sampling.conditions(*_measure(lanes, request["protocol"], Progress(folder)))
     answer: Facts = {}
     for number, (lane, plan) in enumerate(zip(lanes, plans)):
         np.save(folder / f"times-{number}.npy", np.array(lane.times_ns, dtype=np.int64))
@@ -57,6 +43,7 @@ def latency(request: Request) -> Facts:
             "first_ns": lane.first_ns,
             "load_ns": load_ns[number],
             "batch": plan.batch or 1,
+            "conditions": conditions,
         }
     return answer
 
@@ -98,6 +85,33 @@ TASKS: Dict[str, Callable[[Request], Facts]] = {
     "memory": peak_memory,
     "operators": operators,
 }
+
+
+def _lanes(request: Request) -> Tuple[List[timing.Lane], List[Feeding], List[int]]:
+    """Load the models; return them ready to be timed, how each is fed, and the nanoseconds that loading took."""
+    plans: List[Feeding] = []
+    lanes: List[timing.Lane] = []
+    load_ns: List[int] = []
+    _set_up(request)
+    for model in request["models"]:
+        with _blamed(model):
+            session, taken = _load(model)
+            plans.append(_plan(request, session))
+        load_ns.append(taken)
+        lanes.append(timing.Lane(model["name"], session, plans[-1].spread(request["samples"])))
+    return lanes, plans, load_ns
+
+
+def _measure(lanes: List[timing.Lane], protocol: Mapping[str, Any], progress: Progress) -> Tuple[int, int]:
+    return timing.measure(
+        lanes,
+        warmup_runs=protocol["warmup_runs"],
+        warmup_s=protocol["warmup_s"],
+        runs=protocol["runs"],
+        duration_s=protocol["duration_s"],
+        settle_s=protocol["settle_s"],
+        progress=progress,
+    )
 
 
 def _load(model: Mapping[str, Any]) -> Tuple[Session, int]:

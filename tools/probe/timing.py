@@ -12,7 +12,7 @@ from array import array
 from dataclasses import dataclass, field
 from statistics import fmean, median, pstdev
 from time import perf_counter_ns
-from typing import Callable, Sequence
+from typing import Callable, Sequence, Tuple
 
 from edgewright.tools.probe.progress import Progress
 from edgewright.tools.probe.session import Feed, Session
@@ -59,7 +59,7 @@ def measure(
     duration_s: float,
     settle_s: float = 0.0,
     progress: Progress,
-) -> None:
+) -> Tuple[int, int]:
     """Warm up, then time; each phase lasts until every model has reached both of its minima.
 
     The warm-up goes on until the times of every model are steady, or `settle_s` is over.
@@ -72,6 +72,9 @@ def measure(
         duration_s: Timed seconds at least, per model.
         settle_s: Untimed seconds at most, per model, beyond the minima.
         progress: Called between blocks of runs.
+
+    Returns:
+        When the timed part began and ended, in nanoseconds of `perf_counter_ns`, which on Linux is CLOCK_MONOTONIC.
     """
     warmup = [array("q") for _ in lanes]
     collecting = gc.isenabled()
@@ -85,7 +88,9 @@ def measure(
         for lane, times in zip(lanes, warmup):
             lane.first_ns, lane.warmup_runs, lane.steady = times[0], len(times), is_steady(times)
         records = [lane.times_ns for lane in lanes]
+        start_ns = perf_counter_ns()
         _alternate(lanes, records, runs, duration_s, report=lambda done: progress(done, 100, "timing"))
+        return start_ns, perf_counter_ns()
     finally:
         if collecting:
             gc.enable()
