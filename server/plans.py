@@ -19,7 +19,7 @@ from edgewright.state.errors import Code, EdgewrightError, Refused
 from edgewright.state.events import Event, Kept, Profiled, Reverted, Started
 from edgewright.state.ledger import Transaction
 from edgewright.state.phases import Call
-from edgewright.state.protocols import PROTOCOLS, ProtocolName
+from edgewright.state.protocols import Protocol, ProtocolName
 from edgewright.state.run import Run
 from edgewright.tools.datasets.entry import check_file, check_path
 from edgewright.tools.orders import (
@@ -130,7 +130,7 @@ def plan_profile(house: House, look: Transaction, run: Run, request: requests.Pr
             tolerance=run.started.accuracy_tolerance,
             latency_target_ms=request.latency_target_ms,
             target_device=run.started.target_device,
-            protocol=PROTOCOLS[_protocol(house, run, None)],
+            protocol=_protocol(house, run, None),
             threads=settings.threads,
             least_validation=settings.least_validation,
             ancestors=look.ancestors(),
@@ -188,12 +188,12 @@ def plan_convert(_house: House, _look: Transaction, run: Run, request: requests.
     )
 
 
-def _protocol(house: House, run: Run, asked: str | None) -> ProtocolName:
+def _protocol(house: House, run: Run, asked: str | None) -> Protocol:
     """Return how to time: as asked, or the operator's usual way; on an enrolled target at least `standard`."""
-    if asked is not None:
-        return ProtocolName(asked)
-    usual = house.settings.protocol
-    return ProtocolName.STANDARD if run.started.target and usual is ProtocolName.QUICK else usual
+    name = ProtocolName(asked) if asked is not None else house.settings.protocol
+    if asked is None and run.started.target and name is ProtocolName.QUICK:
+        name = ProtocolName.STANDARD
+    return house.settings.protocol_of(name)
 
 
 def plan_benchmark(house: House, _look: Transaction, run: Run, request: requests.Benchmark) -> Plan:
@@ -206,7 +206,7 @@ def plan_benchmark(house: House, _look: Transaction, run: Run, request: requests
                 artifact=shipped.artifact,
                 original=_original(run),
                 validation=_profiled(run).validation,
-                protocol=PROTOCOLS[protocol],
+                protocol=protocol,
                 threads=house.settings.threads,
             )
         )
@@ -216,8 +216,9 @@ def plan_benchmark(house: House, _look: Transaction, run: Run, request: requests
             candidate=_candidate(run),
             original=_original(run),
             validation=_profiled(run).validation,
-            protocol=PROTOCOLS[protocol],
+            protocol=protocol,
             threads=house.settings.threads,
+            target_device=run.started.target_device,
         )
     )
 

@@ -5,6 +5,7 @@ Read from, strongest first: command-line options, `EDGEWRIGHT_*` environment var
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -17,7 +18,7 @@ from pydantic_settings import (
 )
 
 from edgewright.state.policy import Level, Policy
-from edgewright.state.protocols import ProtocolName
+from edgewright.state.protocols import PROTOCOLS, Protocol, ProtocolName
 from edgewright.tools.job_folder import Limits
 
 GIB = 1 << 30
@@ -46,6 +47,8 @@ class Settings(BaseSettings):
     protocol: ProtocolName = Field(
         ProtocolName.QUICK, description="How latency is measured unless a call asks for more"
     )
+    standard_s: float = Field(10, gt=0, description="Timed seconds of `standard`, per model and process")
+    sustained_s: float = Field(300, gt=0, description="Timed seconds of `sustained`, per model")
     threads: int = Field(1, ge=1, le=256, description="Intra-operator threads of every measurement")
     job_seconds: float = Field(3600, gt=0, description="Wall time after which a job is ended")
     job_memory_bytes: int = Field(8 * GIB, ge=GIB // 4, description="Resident memory at which a job is ended")
@@ -93,6 +96,12 @@ class Settings(BaseSettings):
             least_level=self.least_level,
             protocol=self.protocol,
         )
+
+    def protocol_of(self, name: ProtocolName) -> Protocol:
+        """Return a protocol as long as the operator has it; no call can change that."""
+        usual = PROTOCOLS[name]
+        durations_s = {ProtocolName.STANDARD: self.standard_s, ProtocolName.SUSTAINED: self.sustained_s}
+        return replace(usual, duration_s=durations_s.get(name, usual.duration_s))
 
     @property
     def limits(self) -> Limits:

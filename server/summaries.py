@@ -22,6 +22,8 @@ from edgewright.state.run import Run
 from edgewright.state.verdict import judge
 
 MIB = 1 << 20
+# The report has all of them; they come in the order of weight.
+CAUSES_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def latency_numbers(latency: Latency) -> dict[str, object]:
         "mean": round(latency.mean_ms, 4),
         **percentiles,
         "runs": latency.runs,
-        "protocol": str(latency.protocol.name),
+        "protocol": latency.protocol.title,
         "label": str(latency.environment.label),
     }
 
@@ -115,14 +117,20 @@ def _benchmark(benchmark: Benchmark) -> Summary:
     else:
         text = "No difference in speed is shown"
     interval = f"{ratio.confidence:.0%} interval of the time ratio {ratio.low:.3f} to {ratio.high:.3f}"
+    candidate, memory = benchmark.candidate, benchmark.candidate_memory
+    told = [f"{cause.sentence} Remedy: {cause.remedy}." for cause in benchmark.causes[:CAUSES_SHOWN]]
     return Summary(
-        f"{text} ({interval}), {benchmark.candidate.environment.label}.",
+        f"{text} ({interval}), {candidate.environment.label}. {benchmark.conclusion}".rstrip(),
         {
-            "candidate_ms": latency_numbers(benchmark.candidate),
+            "candidate_ms": latency_numbers(candidate),
             "baseline_mean_ms": round(benchmark.baseline.mean_ms, 4),
-            "peak_memory_mib": round(benchmark.candidate_memory.peak_bytes / MIB, 1),
+            "throughput_per_s": round(candidate.throughput_per_s, 1),
+            "first_inference_ms": round(candidate.first_ms, 4),
+            "load_ms": round(candidate.load_ms, 2),
+            "peak_memory_mib": round(memory.peak_bytes / MIB, 1),
+            "above_runtime_mib": round(memory.above_runtime_bytes / MIB, 1),
         },
-        notes=list(benchmark.findings),
+        notes=[*benchmark.findings, *told],
     )
 
 

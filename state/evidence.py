@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from edgewright.state.artifacts import TensorSpec
+from edgewright.state.causes import Cause
+from edgewright.state.drift import RESOLUTION, Drift
 from edgewright.state.protocols import BASELINE_RUNS, Protocol
 
 
@@ -28,6 +30,7 @@ class Environment:
         logical_cores: Processors that the process may use.
         memory_bytes: Physical memory.
         kernel: Operating system and version.
+        os_release: Distribution, and on a Jetson the release of Jetson Linux.
         python: Version of the interpreter.
         runtime: What executed the model, such as `onnxruntime`.
         runtime_version: Its version.
@@ -39,8 +42,16 @@ class Environment:
         boot_id: Identifies this boot of this machine.
         sandbox: How the process was confined.
         target: Alias of the enrolled target; empty on the host.
-        board: What the machine says it is (device tree).
-        virtualisation: Signs of a virtual machine.
+        board: Model, as the firmware's device tree names it.
+        module: Part number of a Jetson's module.
+        virtualisation: What was seen of a hypervisor or an emulator; `none` only where hardware identifies itself.
+        power_mode: A Jetson's power mode by name.
+        clocks_locked: `yes` where every clock's lowest and highest were the same, else `no`.
+        turbo: Whether the processor might exceed its nominal clock: `on` or `off`.
+        core_voltage: Volts of the processor's core.
+        cpu_pressure: Percent of the 10 s before in which some task waited for a processor.
+        throttled_now: Names of what held the device back at the start; `None` where it does not say.
+        throttled_since_boot: Names of what had held it back since it was started; `None` where it does not say.
     """
 
     label: Label
@@ -60,8 +71,58 @@ class Environment:
     boot_id: str = "unknown"
     sandbox: str = "none"
     target: str = ""
+    os_release: str = "unknown"
     board: str = "unknown"
+    module: str = "unknown"
     virtualisation: str = "unknown"
+    power_mode: str = "unknown"
+    clocks_locked: str = "unknown"
+    turbo: str = "unknown"
+    core_voltage: str = "unknown"
+    cpu_pressure: float | None = None
+    throttled_now: tuple[str, ...] | None = None
+    throttled_since_boot: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a device went through while one process timed its models, loading and warm-up left out. `None` is unknown.
+
+    Attributes:
+        samples: Times that it was looked at.
+        duration_s: From the first timed run to the last one's end.
+        temperature_start_c: At the first look.
+        temperature_end_c: At the last look.
+        temperature_max_c: The highest.
+        temperature_slope_c_per_min: How fast it rose over the second half; `None` also where that is too short to tell.
+        clock_min_mhz: Lowest clock of the fastest core.
+        clock_max_mhz: Its highest.
+        clock_limit_mhz: What the governor may raise it to.
+        gpu_clock_min_mhz: Lowest clock of the graphics processor.
+        gpu_clock_max_mhz: Its highest.
+        power_mw: Mean power drawn through `rail`.
+        rail: Where it was measured.
+        throttled: Names of what held the device back at some moment, or was counted anew; empty where nothing was.
+        throttled_after_s: Seconds until the first of them.
+        foreign_cores: Processors that other programs kept busy, on average; what a hypervisor took counts too.
+    """
+
+    samples: int
+    duration_s: float
+    temperature_start_c: float | None = None
+    temperature_end_c: float | None = None
+    temperature_max_c: float | None = None
+    temperature_slope_c_per_min: float | None = None
+    clock_min_mhz: float | None = None
+    clock_max_mhz: float | None = None
+    clock_limit_mhz: float | None = None
+    gpu_clock_min_mhz: float | None = None
+    gpu_clock_max_mhz: float | None = None
+    power_mw: float | None = None
+    rail: str | None = None
+    throttled: tuple[str, ...] | None = None
+    throttled_after_s: float | None = None
+    foreign_cores: float | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +143,10 @@ class Latency:
         first_ms: The first inference after loading.
         load_ms: From the file to a session that can run.
         samples: SHA-256 of the raw times in the store (NumPy, int64 nanoseconds, shape (runs,)).
+        conditions: What the device went through, one a process; none in records from before it was looked at.
+        spread: Coefficient of variation within single samples, the slowest percent of runs set aside.
+        steady: Whether times were steady at the end of the warm-up, in every process.
+        drift: How times changed over the measurement, where it was a sustained one.
     """
 
     artifact: str
@@ -97,6 +162,10 @@ class Latency:
     first_ms: float
     load_ms: float
     samples: str
+    conditions: tuple[Conditions, ...] = ()
+    spread: float | None = None
+    steady: bool | None = None
+    drift: Drift | None = None
 
     @property
     def throughput_per_s(self) -> float:
@@ -119,6 +188,11 @@ class Memory:
     peak_bytes: int
     empty_runtime_bytes: int
     environment: Environment
+
+    @property
+    def above_runtime_bytes(self) -> int:
+        """What the model itself takes, beyond a process that only imported the runtime."""
+        return max(0, self.peak_bytes - self.empty_runtime_bytes)
 
 
 class Direction(StrEnum):
@@ -160,10 +234,6 @@ class Accuracy:
     agreement: float | None = None
 
 
-# One file timed against itself, loaded twice in one process, differs by up to this: `benchmarks/probe_overhead.py`.
-RESOLUTION = 0.01
-
-
 @dataclass(frozen=True)
 class Ratio:
     """Candidate time over baseline time with its interval; below 1 the candidate is faster."""
@@ -195,6 +265,8 @@ class Benchmark:
         candidate_memory: Peak memory of the candidate.
         valid: Whether the numbers may be used.
         findings: What made them invalid, or what to know about them.
+        causes: Why the candidate is not faster, where it is not.
+        conclusion: What to ship instead, where no cause can be mended; otherwise empty.
     """
 
     candidate: Latency
@@ -203,6 +275,8 @@ class Benchmark:
     candidate_memory: Memory
     valid: bool
     findings: tuple[str, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    conclusion: str = ""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,11 @@ def interpreter_folders() -> list[Path]:
     folders |= {Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("platlib")), Path(site.getuserbase())}
     folders.add(Path(__file__).resolve().parent.parent)  # an editable install reads through links into the checkout
     folders |= {
-        Path(path) for path in ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/proc", "/sys")
+        Path(path)
+        for path in (
+            *("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/proc", "/sys"),
+            *("/etc/os-release", "/etc/nv_tegra_release"),
+        )
     }
     return sorted(folders)
 

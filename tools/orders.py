@@ -116,7 +116,17 @@ class ConvertOrder:
 
 @dataclass(frozen=True)
 class BenchmarkOrder:
-    """Time baseline and candidate in turn."""
+    """Time baseline and candidate in turn.
+
+    Attributes:
+        baseline: The run's original.
+        candidate: What is compared with it.
+        original: The caller's file, to be checked.
+        validation: Real samples to run on.
+        protocol: How to time.
+        threads: Intra-operator threads.
+        target_device: What the model is made for; times of another machine advise nothing about it.
+    """
 
     baseline: Artifact
     candidate: Artifact
@@ -124,6 +134,7 @@ class BenchmarkOrder:
     validation: Dataset
     protocol: Protocol
     threads: int
+    target_device: Device
 
 
 @dataclass(frozen=True)

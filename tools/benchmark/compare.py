@@ -1,22 +1,47 @@
 """A candidate against its baseline, timed in turn in the same processes."""
 
-from edgewright.state.evidence import Benchmark
-from edgewright.tools.benchmark.findings import comparison, invalidity, noise, reasons
-from edgewright.tools.benchmark.measure import TIMED_SAMPLES, measure_memory, measure_operators, portion, time_in_turn
+from dataclasses import dataclass
+
+from edgewright.state.artifacts import Artifact, Format
+from edgewright.state.causes import Cause
+from edgewright.state.evidence import Benchmark, Label, Latency, Operator, Ratio
+from edgewright.tools.benchmark.anatomy import Anatomy, anatomy_of
+from edgewright.tools.benchmark.attempts import ATTEMPTS, attempt
+from edgewright.tools.benchmark.causes import Case, causes_of, conclusion_of
+from edgewright.tools.benchmark.findings import comparison
+from edgewright.tools.benchmark.measure import TIMED_SAMPLES, measure_memory, measure_operators, portion
 from edgewright.tools.benchmark.statistics import ratio_interval
 from edgewright.tools.orders import BenchmarkOrder
 from edgewright.tools.targets.host import Host
 from edgewright.tools.targets.request import LATENCY, ProbeRequest
 from edgewright.tools.targets.target import Target
-from edgewright.tools.workspace import Workspace
+from edgewright.tools.workspace import Progress, Workspace
 
 # Any fixed number: the same times give the same interval.
 SEED = 20_000
-PARTS = ("times", "memory", "operators of the baseline", "operators of the candidate")
+# Each attempt at the times, memory, and the operators of both.
+PARTS = ATTEMPTS + 3
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times that may be used, or the last that were taken.
+
+    Attributes:
+        latencies: Of `baseline` and `candidate`.
+        ratio: Candidate over baseline.
+        faults: Why these times may not be used.
+        told: What happened on the way.
+    """
+
+    latencies: dict[str, Latency]
+    ratio: Ratio
+    faults: tuple[str, ...]
+    told: tuple[str, ...]
 
 
 def compare(order: BenchmarkOrder, workspace: Workspace, target: Target | None = None) -> Benchmark:
-    """Time candidate and baseline run by run in turn, and say what the numbers show.
+    """Time candidate and baseline run by run in turn, and say what the numbers show and why.
 
     Args:
         order: The two artifacts, the data and the protocol.
@@ -28,17 +53,54 @@ def compare(order: BenchmarkOrder, workspace: Workspace, target: Target | None =
         WorkerFailed: The probe ended without an answer.
     """
     place, samples = target or Host(), order.validation
+    parts = [portion(workspace.progress, number, PARTS) for number in range(PARTS)]
+    timing = _time(order, workspace, place, parts[:ATTEMPTS])
+    memory = measure_memory(order.candidate, samples, order.threads, workspace, place, progress=parts[ATTEMPTS])
+    causes: tuple[Cause, ...] = ()
+    conclusion = ""
+    emulated = timing.latencies["candidate"].environment.label is Label.EMULATED
+    if not (timing.faults or timing.ratio.faster or emulated):
+        case = _case(order, timing, workspace, place, parts[ATTEMPTS + 1 :])
+        causes = causes_of(case)
+        conclusion = conclusion_of(case, causes, order.target_device)
+    return Benchmark(
+        candidate=timing.latencies["candidate"],
+        baseline=timing.latencies["baseline"],
+        ratio=timing.ratio,
+        candidate_memory=memory,
+        valid=not timing.faults,
+        findings=timing.told,
+        causes=causes,
+        conclusion=conclusion,
+    )
+
+
+def _time(order: BenchmarkOrder, workspace: Workspace, place: Target, parts: list[Progress]) -> Timing:
+    """Take the times, and compare them."""
     models = {"baseline": order.baseline, "candidate": order.candidate}
-    request = ProbeRequest(LATENCY, models, samples.index, order.threads, TIMED_SAMPLES, order.protocol)
-    parts = [portion(workspace.progress, number, len(PARTS)) for number in range(len(PARTS))]
-    latencies, times = time_in_turn(request, order.protocol, workspace, place, parts[0])
-    baseline, candidate = latencies["baseline"], latencies["candidate"]
-    ratio = ratio_interval(times["candidate"], times["baseline"], SEED)
-    memory = measure_memory(order.candidate, samples, order.threads, workspace, place, progress=parts[1])
-    faults = invalidity(times)
-    findings = [*faults, *noise(baseline, candidate), *comparison(ratio)]
-    if not ratio.faster:
-        before = measure_operators(order.baseline, samples, order.threads, workspace, place, progress=parts[2])
-        after = measure_operators(order.candidate, samples, order.threads, workspace, place, progress=parts[3])
-        findings += reasons(before, after)
-    return Benchmark(candidate, baseline, ratio, memory, valid=not faults, findings=tuple(findings))
+    request = ProbeRequest(LATENCY, models, order.validation.index, order.threads, TIMED_SAMPLES, order.protocol)
+    taken = attempt(request, order.protocol, workspace, place, parts)
+    ratio = ratio_interval(taken.times["candidate"], taken.times["baseline"], SEED)
+    told = taken.told if taken.faults else (*taken.told, *comparison(ratio))
+    return Timing(taken.latencies, ratio, taken.faults, told)
+
+
+def _case(order: BenchmarkOrder, timing: Timing, workspace: Workspace, place: Target, parts: list[Progress]) -> Case:
+    """Profile both models and read the candidate's file."""
+
+    def operators(artifact: Artifact, part: Progress) -> dict[str, Operator]:
+        found = measure_operators(artifact, order.validation, order.threads, workspace, place, progress=part)
+        return {operator.op_type: operator for operator in found}
+
+    return Case(
+        ratio=timing.ratio,
+        before=operators(order.baseline, parts[0]),
+        after=operators(order.candidate, parts[1]),
+        candidate=order.candidate,
+        environment=timing.latencies["candidate"].environment,
+        anatomy=_anatomy(order.candidate, workspace),
+    )
+
+
+def _anatomy(artifact: Artifact, workspace: Workspace) -> Anatomy | None:
+    return anatomy_of(workspace.path_of(artifact.sha256)) if artifact.format is Format.ONNX else None

@@ -7,9 +7,11 @@ from statistics import median
 import numpy as np
 
 from edgewright.state.artifacts import Artifact
-from edgewright.state.evidence import Dataset, Latency, Memory, Operator
-from edgewright.state.protocols import Protocol
-from edgewright.tools.benchmark.statistics import NS_PER_MS, Times, summarise
+from edgewright.state.drift import Drift
+from edgewright.state.evidence import Conditions, Dataset, Latency, Memory, Operator
+from edgewright.state.protocols import Protocol, ProtocolName
+from edgewright.tools.benchmark.drift import NS_PER_S, drift_of
+from edgewright.tools.benchmark.statistics import NS_PER_MS, Times, spread, summarise
 from edgewright.tools.targets.answer import LatencyFacts, ProbeAnswer
 from edgewright.tools.targets.request import LATENCY, MEMORY, OPERATORS, ProbeRequest
 from edgewright.tools.targets.target import Target
@@ -80,7 +82,21 @@ def time_in_turn(
     ]
     times = {name: tuple(_times(answer, name) for answer in answers) for name in request.models}
     latencies = {name: _latency(name, request.models[name], protocol, answers, workspace) for name in request.models}
+    if protocol.name is ProtocolName.SUSTAINED:
+        latencies = _with_drift(latencies, times)
     return latencies, times
+
+
+def _with_drift(latencies: dict[str, Latency], times: dict[str, tuple[Times, ...]]) -> dict[str, Latency]:
+    """Add the drift over the first process; the models' runs took turns, so run k of each ended at about one moment."""
+    moments_s = np.cumsum(sum(series[0] for series in times.values())) / NS_PER_S
+
+    def drift(name: str, found: Latency) -> Drift | None:
+        seen = drift_of(times[name][0], moments_s)
+        throttled_s = found.conditions[0].throttled_after_s if found.conditions else None
+        return replace(seen, throttled_after_s=throttled_s) if seen else None
+
+    return {name: replace(found, drift=drift(name, found)) for name, found in latencies.items()}
 
 
 def measure_memory(
@@ -166,4 +182,7 @@ def _latency(
         first_ms=median(fact.first_ns for fact in facts) / NS_PER_MS,
         load_ms=median(fact.load_ns for fact in facts) / NS_PER_MS,
         samples=workspace.keep(raw),
+        conditions=tuple(Conditions(**fact.conditions.model_dump()) for fact in facts),
+        spread=spread(times, np.concatenate([np.arange(fact.runs) % fact.feeds for fact in facts])),
+        steady=all(fact.steady for fact in facts),
     )

@@ -1,8 +1,8 @@
 """What would ship, timed alone for minutes on end: heat shows after the first few."""
 
 from edgewright.state.evidence import Sustained
-from edgewright.tools.benchmark.findings import invalidity
-from edgewright.tools.benchmark.measure import TIMED_SAMPLES, time_in_turn
+from edgewright.tools.benchmark.attempts import ATTEMPTS, attempt
+from edgewright.tools.benchmark.measure import TIMED_SAMPLES, portion
 from edgewright.tools.orders import SustainOrder
 from edgewright.tools.targets.request import LATENCY, ProbeRequest
 from edgewright.tools.targets.target import Target
@@ -18,6 +18,6 @@ def sustain(order: SustainOrder, workspace: Workspace, place: Target) -> Sustain
     """
     models, samples = {"model": order.artifact}, order.validation
     request = ProbeRequest(LATENCY, models, samples.index, order.threads, TIMED_SAMPLES, order.protocol)
-    latencies, times = time_in_turn(request, order.protocol, workspace, place, workspace.progress)
-    faults = invalidity(times)
-    return Sustained(latencies["model"], valid=not faults, findings=faults)
+    parts = [portion(workspace.progress, number, ATTEMPTS) for number in range(ATTEMPTS)]
+    taken = attempt(request, order.protocol, workspace, place, parts)
+    return Sustained(taken.latencies["model"], valid=not taken.faults, findings=taken.told)

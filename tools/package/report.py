@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from edgewright.state.artifacts import Artifact, Device, TensorSpec
-from edgewright.state.evidence import Label
+from edgewright.state.evidence import Label, Latency
 from edgewright.state.run import Run
 from edgewright.tools.package import cells
 from edgewright.tools.package.cells import UNMEASURED
@@ -42,6 +42,7 @@ def report(run: Run, now: date, artifact: Artifact | None = None) -> str:
         _artifact(run, variant),
         "### Measurement",
         _measurement(variant),
+        *_slow(run),
         "### Not Measured",
         "\n".join(f"- {escaped(gap)}" for gap in unmeasured(run, variant)) or "Nothing that this report speaks of.",
         f"## Optimization Tradeoff Analysis: {escaped(run.started.model_name)}",
@@ -86,7 +87,7 @@ def _header(run: Run, variant: Variant | None, now: date) -> str:
         f"**Date**: {now.isoformat()}",
     ]
     if variant is not None and variant.latency is not None:
-        lines.append(f"**Measured**: protocol {variant.latency.protocol.name}, {variant.latency.environment.label}")
+        lines.append(f"**Measured**: protocol {variant.latency.protocol.title}, {variant.latency.environment.label}")
     return "  \n".join(lines)
 
 
@@ -147,18 +148,53 @@ def _measurement(variant: Variant | None) -> str:
     deviation = cells.labelled(f"standard deviation {figure(latency.std_ms)} ms", environment.label)
     lines = [
         f"Latency of {escaped(variant.artifact.name)}: mean {cells.mean_latency(latency)}; {figures}; {deviation}.",
-        f"Protocol {protocol.name}: {latency.runs} timed runs of batch {latency.batch} after {latency.warmup_runs} "
-        f"warm-up runs, in {protocol.processes} process(es) of at least {protocol.duration_s:g} s each.",
+        f"Protocol {protocol.title}: {latency.runs} timed runs of batch {latency.batch} after {latency.warmup_runs} "
+        f"warm-up runs{_settled(latency)}, in {protocol.processes} process(es) of at least {protocol.duration_s:g} s "
+        "each.",
+        *_started(variant),
+        *([cells.labelled(escaped(latency.drift.sentence), environment.label)] if latency.drift else []),
         f"Environment: {escaped(environment.machine)}, {escaped(environment.cpu)}, {environment.logical_cores} cores, "
         f"{escaped(environment.kernel)}, {escaped(environment.runtime)} {escaped(environment.runtime_version)}, "
         f"{environment.threads} thread(s), governor {escaped(environment.governor)}, clock "
         f"{escaped(environment.clock_mhz)} MHz.",
-        "Speedups are ratios of median times; baseline and candidate ran in turn in the same processes.",
+        "Speedups are medians of the ratios of runs that took turns in the same processes.",
         "MB are millions of bytes. Peak memory includes the runtime.",
         f"Accuracy was computed from outputs of {_where(variant)}.",
         *(escaped(finding) for finding in variant.findings),
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _settled(latency: Latency) -> str:
+    return " (times were not steady at their end)" if latency.steady is False else ""
+
+
+def _started(variant: Variant) -> Iterator[str]:
+    """Yield what a model costs before its usual inferences, and what it takes beyond the runtime."""
+    if variant.latency is not None:
+        label = variant.latency.environment.label
+        load, first = (figure(value) for value in (variant.latency.load_ms, variant.latency.first_ms))
+        yield cells.labelled(f"Loading takes {load} ms and the first inference {first} ms", label)
+    if variant.memory is not None:
+        above = cells.labelled(f"{megabytes(variant.memory.above_runtime_bytes)} MB", variant.memory.environment.label)
+        yield f"Peak memory above the empty runtime: {above}."
+
+
+def _slow(run: Run) -> Iterator[str]:
+    """Yield why variants are not faster than the baseline, each cause with its remedy."""
+    slow = [variant for variant in tradeoffs(run) if variant.causes]
+    if not slow:
+        return
+    yield "### Why Not Faster"
+    lines = []
+    for variant in slow:
+        assert variant.latency is not None  # noqa: S101  (causes come with times)
+        found = cells.labelled(
+            escaped(variant.conclusion or "A cause can be mended."), variant.latency.environment.label
+        )
+        lines.append(f"- {escaped(variant.artifact.name)}: {found}")
+        lines += [f"  - {escaped(cause.sentence)} Remedy: {escaped(cause.remedy)}." for cause in variant.causes]
+    yield "\n".join(lines)
 
 
 def _where(variant: Variant) -> str:
@@ -173,7 +209,8 @@ def _recommendation(run: Run, variant: Variant | None) -> str:
     if variant is None:
         return "profile the model first; nothing is measured."
     if variant.status is Status.BASELINE:
-        return "ship the unmodified original; no variant was kept."
+        reasons = dict.fromkeys(found.conclusion for found in tradeoffs(run) if found.conclusion)
+        return " ".join(["ship the unmodified original; no variant was kept.", *map(escaped, reasons)])
     name = escaped(variant.artifact.name)
     loss, size = _loss(variant), size_change(run, variant)
     off_device = variant.latency is None or variant.latency.environment.label is not Label.TARGET

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import PurePath
 
 from edgewright.state.artifacts import Artifact, TensorSpec
+from edgewright.state.drift import Drift
 from edgewright.state.errors import Code, Refused
 from edgewright.state.events import Profiled
 from edgewright.state.evidence import Accuracy, Dataset, Environment, Latency, Memory
@@ -65,6 +66,8 @@ def statement(run: Run, records: Sequence[Record], artifact: Artifact | None = N
             "ratio": asdict(variant.ratio) if variant.ratio else None,
             "memory": _memory(variant.memory),
             "baseline_memory": _memory(profiled.baseline.memory),
+            "causes": [asdict(cause) for cause in variant.causes],
+            "conclusion": variant.conclusion,
         },
         "accuracy": _accuracy(variant.accuracy, variant.verdict, variant),
         "findings": list(variant.findings),
@@ -141,12 +144,27 @@ def _latency(latency: Latency) -> Facts:
         "first_ms": latency.first_ms,
         "load_ms": latency.load_ms,
         "throughput_per_s": latency.throughput_per_s,
+        "spread": latency.spread,
+        "steady": latency.steady,
+        "drift": _drift(latency.drift) if latency.drift else None,
         "batch": latency.batch,
         "runs": latency.runs,
         "warmup_runs": latency.warmup_runs,
-        "protocol": {**asdict(latency.protocol), "name": str(latency.protocol.name)},
+        "protocol": {
+            **asdict(latency.protocol),
+            "name": str(latency.protocol.name),
+            "title": latency.protocol.title,
+        },
         "environment": _environment(latency.environment),
         "times_sha256": latency.samples,
+    }
+
+
+def _drift(drift: Drift) -> Facts:
+    return {
+        "window_s": drift.window_s,
+        "throttled_after_s": drift.throttled_after_s,
+        "trends": [{**asdict(trend), "drifts": trend.drifts} for trend in drift.trends],
     }
 
 

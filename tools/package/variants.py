@@ -8,13 +8,14 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from edgewright.state.artifacts import Artifact, Device
+from edgewright.state.causes import Cause
 from edgewright.state.evidence import Accuracy, Label, Latency, Memory, Ratio
+from edgewright.state.protocols import PROTOCOLS, ProtocolName
 from edgewright.state.run import Run, Step
 from edgewright.state.verdict import Outcome, Verdict
 from edgewright.state.waivers import Waiver
 from edgewright.tools.optimize.naming import candidate_name
 
-SUSTAINED_S = 300  # the least duration of a sustained run: SPEC.md, P6
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -43,6 +44,8 @@ class Variant:
         verdict: Its metric against the floor.
         waiver: The acceptance that a person gave of exactly this verdict.
         findings: What to know of its making and measuring.
+        causes: Why it is not faster, where it is not.
+        conclusion: What to ship instead, where no cause can be mended.
     """
 
     number: int
@@ -56,6 +59,8 @@ class Variant:
     verdict: Verdict | None
     waiver: Waiver | None
     findings: tuple[str, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    conclusion: str = ""
 
     @property
     def failed(self) -> bool:
@@ -125,10 +130,11 @@ def unmeasured(run: Run, variant: Variant | None) -> tuple[str, ...]:
         )
         if run.started.latency_target_ms is not None:
             gaps.append(f"Latency target of {run.started.latency_target_ms:g} ms: unmeasured on {device}.")
-    if latency.protocol.duration_s < SUSTAINED_S:
+    sustained_s = PROTOCOLS[ProtocolName.SUSTAINED].duration_s
+    if latency.protocol.duration_s < sustained_s:
         gaps.append(
-            f"Behaviour under sustained load (thermal throttling): protocol {latency.protocol.name} times each model "
-            f"for at least {latency.protocol.duration_s:g} s, and {SUSTAINED_S} s or more would be needed."
+            f"Behaviour under sustained load (thermal throttling): protocol {latency.protocol.title} times each model "
+            f"for at least {latency.protocol.duration_s:g} s, and {sustained_s:g} s or more would be needed."
         )
     vnni = variant.accuracy.environment.vnni if variant.accuracy else "unknown"
     if device is Device.CPU_GENERIC and vnni != "no" and _computes_as_u8s8(run, variant.artifact):
@@ -180,6 +186,8 @@ def _candidate(run: Run, number: int, step: Step) -> Variant:
         verdict=run.verdict_of(step),
         waiver=_waiver(run, step),
         findings=(*step.findings, *(step.benchmark.findings if step.benchmark else ())),
+        causes=benchmark.causes if benchmark else (),
+        conclusion=benchmark.conclusion if benchmark else "",
     )
 
 

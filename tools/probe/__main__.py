@@ -1,4 +1,4 @@
-"""`python -I PROBE REQUEST.json PARENT_PID`: request -> task -> answer.json.
+"""`python -I PROBE REQUEST.json PARENT_PID`: request -> task -> answer.json. `PROBE sample PID FILE`: the sampler.
 
 Exit status 0 means that there is an answer, be it an error that the model or the data caused; anything else means that
 the probe itself ended and what it left on standard error says why.
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict
 
+from edgewright.tools.probe import sampler
 from edgewright.tools.probe.answer import VERSION, ProbeError, write_json
 from edgewright.tools.probe.environment import facts
 from edgewright.tools.probe.lifeline import die_with
@@ -53,4 +54,7 @@ def _models(request: Dict[str, Any]) -> Dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    if sys.argv[1] == sampler.COMMAND:
+        sampler.main(sys.argv[2:])
+    else:
+        main(sys.argv[1], int(sys.argv[2]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -81,7 +82,9 @@ def profile(path: str, threads: int, feeds: Sequence[Feed], warmup_runs: int, fo
 def aggregate(events: Sequence[Dict[str, Any]], runs: int, warmup_runs: int) -> Tuple[OperatorTime, ...]:
     """Sum the trace's node times by operator type, the longest first.
 
-    An operator with a subgraph (If, Loop, Scan) counts without the nodes inside, which are in the trace themselves.
+    Only the faster half of the inferences counts, scaled to all: one that the system put aside for a moment would
+    charge that moment to whichever operator was at work. An operator with a subgraph (If, Loop, Scan) counts without
+    the nodes inside, which are in the trace themselves.
 
     Args:
         events: Chrome trace events as ONNX Runtime writes them; `ts` and `dur` in microseconds.
@@ -91,29 +94,32 @@ def aggregate(events: Sequence[Dict[str, Any]], runs: int, warmup_runs: int) -> 
     Returns:
         Nothing where the trace ends before the last inference: the profiler keeps a limited number of events.
     """
-    starts = sorted(event["ts"] for event in events if event.get("name") == "model_run")
-    if len(starts) < runs:
+    timed = sorted((event["ts"], event["dur"]) for event in events if event.get("name") == "model_run")
+    if len(timed) < runs:
         return ()
-    start = starts[warmup_runs]
-    nodes = [
-        event
-        for event in events
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time") and event["ts"] >= start
-    ]
+    starts = [start for start, _ in timed]
+    counted = range(warmup_runs, runs)
+    faster = set(sorted(counted, key=lambda run: timed[run][1])[: (len(counted) + 1) // 2])
+    nodes = [event for event in events if event.get("cat") == "Node" and event["name"].endswith("_kernel_time")]
     nodes.sort(key=lambda event: (event["ts"], -event["dur"]))
     calls: Dict[str, int] = {}
     total_us: Dict[str, int] = {}
     open_nodes: List[Dict[str, Any]] = []
     for node in nodes:
+        run = bisect_right(starts, node["ts"]) - 1
+        if run not in counted:
+            continue
         op_type = node["args"]["op_name"]
         calls[op_type] = calls.get(op_type, 0) + 1
-        total_us[op_type] = total_us.get(op_type, 0) + node["dur"]
+        spent_us = node["dur"] if run in faster else 0
+        total_us[op_type] = total_us.get(op_type, 0) + spent_us
         while open_nodes and node["ts"] >= open_nodes[-1]["ts"] + open_nodes[-1]["dur"]:
             open_nodes.pop()
         if open_nodes:
-            total_us[open_nodes[-1]["args"]["op_name"]] -= node["dur"]
+            total_us[open_nodes[-1]["args"]["op_name"]] -= spent_us
         open_nodes.append(node)
-    times = [OperatorTime(op_type, calls[op_type], 1000 * total_us[op_type]) for op_type in calls]
+    scale = 1000 * len(counted) / len(faster)
+    times = [OperatorTime(op_type, calls[op_type], round(scale * total_us[op_type])) for op_type in calls]
     return tuple(sorted(times, key=lambda time: -time.total_ns))
 
 

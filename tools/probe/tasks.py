@@ -13,6 +13,7 @@ from edgewright.tools.probe import inference, memory, timing
 from edgewright.tools.probe.answer import ProbeError
 from edgewright.tools.probe.feeds import Feeding, feeding, open_columns
 from edgewright.tools.probe.progress import Progress
+from edgewright.tools.probe.sampling import Sampling
 from edgewright.tools.probe.session import Session, runtime
 
 Request = Mapping[str, Any]
@@ -25,25 +26,11 @@ PROFILE_RUNS = 25
 
 def latency(request: Request) -> Facts:
     """Time the models in turn; leave each one's raw times as `times-N.npy`, int64 nanoseconds, shape (runs,)."""
-    folder, protocol = Path(request["folder"]), request["protocol"]
-    plans: List[Feeding] = []
-    lanes: List[timing.Lane] = []
-    load_ns: List[int] = []
-    _set_up(request)
-    for model in request["models"]:
-        with _blamed(model):
-            session, taken = _load(model)
-            plans.append(_plan(request, session))
-        load_ns.append(taken)
-        lanes.append(timing.Lane(model["name"], session, plans[-1].spread(request["samples"])))
-    timing.measure(
-        lanes,
-        warmup_runs=protocol["warmup_runs"],
-        warmup_s=protocol["warmup_s"],
-        runs=protocol["runs"],
-        duration_s=protocol["duration_s"],
-        progress=Progress(folder),
-    )
+    folder = Path(request["folder"])
+    with Sampling(folder) as sampling:
+        lanes, plans, load_ns = _lanes(request)
+        sampling.wait_until_ready()
+        conditions = sampling.conditions(*_measure(lanes, request["protocol"], Progress(folder)))
     answer: Facts = {}
     for number, (lane, plan) in enumerate(zip(lanes, plans)):
         np.save(folder / f"times-{number}.npy", np.array(lane.times_ns, dtype=np.int64))
@@ -51,9 +38,12 @@ def latency(request: Request) -> Facts:
             "times": f"times-{number}.npy",
             "runs": len(lane.times_ns),
             "warmup_runs": lane.warmup_runs,
+            "steady": lane.steady,
+            "feeds": len(lane.feeds),
             "first_ns": lane.first_ns,
             "load_ns": load_ns[number],
             "batch": plan.batch or 1,
+            "conditions": conditions,
         }
     return answer
 
@@ -97,6 +87,33 @@ TASKS: Dict[str, Callable[[Request], Facts]] = {
 }
 
 
+def _lanes(request: Request) -> Tuple[List[timing.Lane], List[Feeding], List[int]]:
+    """Load the models; return them ready to be timed, how each is fed, and the nanoseconds that loading took."""
+    plans: List[Feeding] = []
+    lanes: List[timing.Lane] = []
+    load_ns: List[int] = []
+    _set_up(request)
+    for model in request["models"]:
+        with _blamed(model):
+            session, taken = _load(model)
+            plans.append(_plan(request, session))
+        load_ns.append(taken)
+        lanes.append(timing.Lane(model["name"], session, plans[-1].spread(request["samples"])))
+    return lanes, plans, load_ns
+
+
+def _measure(lanes: List[timing.Lane], protocol: Mapping[str, Any], progress: Progress) -> Tuple[int, int]:
+    return timing.measure(
+        lanes,
+        warmup_runs=protocol["warmup_runs"],
+        warmup_s=protocol["warmup_s"],
+        runs=protocol["runs"],
+        duration_s=protocol["duration_s"],
+        settle_s=protocol["settle_s"],
+        progress=progress,
+    )
+
+
 def _load(model: Mapping[str, Any]) -> Tuple[Session, int]:
     """Return the loaded model and the nanoseconds it took, the import of the runtime not included."""
     library = runtime(model["runtime"])
@@ -115,10 +132,12 @@ def _blamed(model: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _set_up(request: Request) -> None:
-    """Load and run the first model once, so that what a process pays once is charged to neither model."""
-    with _blamed(request["models"][0]) as model:
-        session, _ = _load(model)
-        session.run(_plan(request, session).spread(1)[0])
+    """Load and run the first model of each runtime once: what a process pays once is charged to no model."""
+    first = {model["runtime"]: model for model in reversed(request["models"])}
+    for known in first.values():
+        with _blamed(known) as model:
+            session, _ = _load(model)
+            session.run(_plan(request, session).spread(1)[0])
 
 
 def _plan(request: Request, session: Session) -> Feeding:

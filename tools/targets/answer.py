@@ -12,21 +12,50 @@ from edgewright.state.evidence import Environment
 Facts = TypeVar("Facts")
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class ConditionFacts(_Answer):
+    """What the device went through while the models were timed; see `edgewright.state.evidence.Conditions`."""
+
+    samples: NonNegativeInt
+    duration_s: NonNegative
+    temperature_start_c: Finite | None
+    temperature_end_c: Finite | None
+    temperature_max_c: Finite | None
+    temperature_slope_c_per_min: Finite | None
+    clock_min_mhz: NonNegative | None
+    clock_max_mhz: NonNegative | None
+    clock_limit_mhz: NonNegative | None
+    gpu_clock_min_mhz: NonNegative | None
+    gpu_clock_max_mhz: NonNegative | None
+    power_mw: NonNegative | None
+    rail: str | None
+    throttled: Annotated[tuple[str, ...], Field(strict=False)] | None
+    throttled_after_s: NonNegative | None
+    foreign_cores: NonNegative | None
+
+
 class LatencyFacts(_Answer):
-    """Times of one model in one process; `times` is a NumPy file of int64 nanoseconds, shape (runs,)."""
+    """Times of one model in one process.
+
+    `times` is a NumPy file of int64 nanoseconds, shape (runs,); run k was over prepared inference k modulo `feeds`.
+    """
 
     times: FileName
     runs: PositiveInt
     warmup_runs: NonNegativeInt
+    steady: bool
+    feeds: PositiveInt
     first_ns: NonNegativeInt
     load_ns: NonNegativeInt
     batch: PositiveInt
+    conditions: ConditionFacts
 
 
 class ColumnFiles(_Answer):
@@ -83,9 +112,18 @@ class MachineFacts(_Answer):
     vnni: str
     load_1min: float | None
     boot_id: str
-    board: str = "unknown"
-    virtualisation: str = "unknown"
     runtimes: dict[str, str]
+    os_release: str = "unknown"
+    board: str = "unknown"
+    module: str = "unknown"
+    virtualisation: str = "unknown"
+    power_mode: str = "unknown"
+    clocks_locked: str = "unknown"
+    turbo: str = "unknown"
+    core_voltage: str = "unknown"
+    cpu_pressure: Finite | None = None
+    throttled_now: tuple[str, ...] | None = None
+    throttled_since_boot: tuple[str, ...] | None = None
 
 
 class ProbeFailure(_Answer):

@@ -142,7 +142,7 @@ def offline_lines(packages: list[str], version: tuple[int, int], machine: str) -
         (
             f"pip download --only-binary=:all: --python-version {version[0]}.{version[1]} --implementation cp "
             f"--abi cp{tag} {platforms} -d wheels {pinned}   # here",
-            f"python3 -m pip install --no-index --find-links wheels {pinned}   # there, after copying the folder `wheels`",
+            f"python3 -m pip install --no-index --find-links wheels {pinned}   # there, beside the copied `wheels`",
         )
     )
 

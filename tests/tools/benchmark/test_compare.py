@@ -12,8 +12,9 @@ from probe_models import (
     quantised,
 )
 
-from edgewright.state.artifacts import Artifact
-from edgewright.state.evidence import RESOLUTION, Benchmark, Dataset
+from edgewright.state.artifacts import Artifact, Device
+from edgewright.state.drift import RESOLUTION
+from edgewright.state.evidence import Benchmark, Dataset
 from edgewright.state.protocols import Protocol
 from edgewright.tools.benchmark.compare import compare
 from edgewright.tools.orders import BenchmarkOrder, Original
@@ -43,7 +44,9 @@ def matmul(workspace: Workspace, inside: int) -> Artifact:
 def compared(
     baseline: Artifact, candidate: Artifact, workspace: Workspace, protocol: Protocol = LONG, target: Host | None = None
 ) -> Benchmark:
-    order = BenchmarkOrder(baseline, candidate, Original("", ""), data(workspace), protocol, threads=1)
+    order = BenchmarkOrder(
+        baseline, candidate, Original("", ""), data(workspace), protocol, threads=1, target_device=Device.CPU_GENERIC
+    )
     return compare(order, workspace, target)
 
 

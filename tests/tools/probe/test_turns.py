@@ -121,7 +121,7 @@ def test_what_a_process_pays_once_is_charged_to_neither_model(tmp_path: Path, mo
             "index": {"inputs": {"x": {"kind": "regular", "dtype": "float32", "values": "x"}}},
             "objects": {"x": str(tmp_path / "x.npy")},
             "samples": 3,
-            "protocol": {"warmup_runs": 2, "warmup_s": 0, "runs": 2, "duration_s": 0},
+            "protocol": {"warmup_runs": 2, "warmup_s": 0, "runs": 2, "duration_s": 0, "settle_s": 0},
         }
     )
     assert events[:5] == ["load A", "run A", "load A", "load B", "run A"]

@@ -1,0 +1,95 @@
+"""How often a quick benchmark calls equal models different, and how often it misses one that is 5 % slower.
+
+    python benchmarks/comparison_errors.py [BENCHMARKS]
+
+Each of BENCHMARKS comparisons (default 100, about five seconds each) is protocol `quick` in a fresh process, as the
+tool `benchmark` makes it, over models of about 0.1, 1 and 10 ms in turn, single-threaded. The slower model is the same
+chain of convolutions with one more of them; how long the chain must be for that to cost 5 % is measured first, in this
+run. Exits 1 where more than 5 % of the equal ones are called different, fewer than 80 % of the slower ones are called
+slower, or the slower ones turn out more than 5.5 % slower, which would be too easy.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+
+from chains import SAMPLES, keep_chain, keep_images
+
+from edgewright.state.artifacts import Artifact
+from edgewright.state.evidence import Dataset, Ratio
+from edgewright.state.protocols import PROTOCOLS, ProtocolName
+from edgewright.tools.benchmark.measure import time_in_turn
+from edgewright.tools.benchmark.statistics import ratio_interval
+from edgewright.tools.targets.host import Host
+from edgewright.tools.targets.request import LATENCY, ProbeRequest
+from edgewright.tools.workspace import Workspace
+
+QUICK = PROTOCOLS[ProtocolName.QUICK]
+# Channels and image size of the chains that take about so long with twenty convolutions.
+SIZES = {"0.1 ms": (16, 10), "1 ms": (32, 16), "10 ms": (64, 32)}
+DEPTH, SLOWER, TOO_EASY = 20, 0.05, 0.055
+MOST_FALSE, LEAST_FOUND = 0.05, 0.80
+CALIBRATIONS, PROBES = 2, 5
+
+
+class Pairs:
+    """Equal and unequal pairs of one size, ready to be compared."""
+
+    def __init__(self, workspace: Workspace, channels: int, size: int) -> None:
+        self._workspace, self._shape = workspace, (channels, size)
+        self._data, _ = keep_images(workspace, channels, size)
+        self.depth = DEPTH
+        for _ in range(CALIBRATIONS):
+            gain = median(self.slower().median for _ in range(PROBES)) - 1
+            # One in `1 / gain` is the share of a convolution, so the chain is that much too long or too short.
+            self.depth = max(2, self.depth + round(1 / SLOWER - 1 / max(gain, 0.02)))
+
+    def same(self) -> Ratio:
+        model = self._chain(self.depth)
+        return compared(model, model, self._data, self._workspace)
+
+    def slower(self) -> Ratio:
+        return compared(self._chain(self.depth), self._chain(self.depth + 1), self._data, self._workspace)
+
+    def _chain(self, depth: int) -> Artifact:
+        channels, size = self._shape
+        return keep_chain(self._workspace, channels, depth, size)
+
+
+def compared(baseline: Artifact, candidate: Artifact, data: Dataset, workspace: Workspace) -> Ratio:
+    models = {"baseline": baseline, "candidate": candidate}
+    request = ProbeRequest(LATENCY, models, data.index, 1, SAMPLES, QUICK)
+    _, times = time_in_turn(request, QUICK, workspace, Host(), workspace.progress)
+    return ratio_interval(times["candidate"], times["baseline"], 0)
+
+
+def ready(folder: Path) -> Iterator[Pairs]:
+    for name, shape in SIZES.items():
+        room = folder / name.replace(" ", "-")
+        room.mkdir()
+        pairs = Pairs(Workspace(room, room / "objects"), *shape)
+        print(f"{name}: chains of {pairs.depth} and {pairs.depth + 1} convolutions", flush=True)
+        yield pairs
+
+
+def main(benchmarks: int) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        in_turn = list(islice(cycle(ready(Path(folder))), benchmarks))
+        # Equal and unequal pairs in turn too, so that both meet the same noise.
+        both = [(pairs.same(), pairs.slower()) for pairs in in_turn]
+    same, slower = zip(*both, strict=True)
+    false = sum(ratio.faster or ratio.slower for ratio in same)
+    found = sum(ratio.slower for ratio in slower)
+    gain = median(ratio.median for ratio in slower) - 1
+    width = [median((ratio.high - ratio.low) / 2 for ratio in ratios) for ratios in (same, slower)]
+    print(f"equal models called different: {false} of {benchmarks} (at most {MOST_FALSE:.0%})")
+    print(f"models {gain:.1%} slower called slower: {found} of {benchmarks} (at least {LEAST_FOUND:.0%})")
+    print(f"half-width of the intervals, median: equal {width[0]:.1%}, slower {width[1]:.1%}")
+    return false <= MOST_FALSE * benchmarks and found >= LEAST_FOUND * benchmarks and gain <= TOO_EASY
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main(int(sys.argv[1]) if len(sys.argv) > 1 else 100) else 1)
