@@ -127,7 +127,8 @@ class Jobs:
             found, result = None, _unsound(job, result, error)
         run = self._record(name, job, found, result)
         self._reap(job)
-        shutil.rmtree(folder.work / "scratch", ignore_errors=True)
+        for done_with in (folder.work / "scratch", folder.returns):
+            shutil.rmtree(done_with, ignore_errors=True)
         return run
 
     def _take(self, folder: JobFolder, result: Result) -> Event | None:
@@ -236,13 +237,13 @@ def supervisor_of(folder: JobFolder) -> int | None:
 
 
 def _own(folder: JobFolder, named: str) -> Path:
-    """Return a path that the worker named, if it lies in the worker's own folder.
+    """Return a path that the worker named, if it lies in the worker's own folder or in what its courier brought.
 
     Raises:
         CorruptArtifact: If it leads anywhere else.
     """
     path = (folder.work / named).resolve()
-    if not path.is_relative_to(folder.work.resolve()):
+    if not any(path.is_relative_to(own.resolve()) for own in (folder.work, folder.returns)):
         raise CorruptArtifact(f"{named!r} lies outside the job's own folder.")
     return path
 

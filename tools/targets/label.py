@@ -27,7 +27,7 @@ def label_of(seen: MachineFacts, *, host_machine: str, host_boot_id: str) -> Lab
 
     A boot is a machine: the same boot id means that no other device was involved, whatever else it says of itself. A
     number is the target's own only where the machine is another one, of the boards' architecture, names a known board,
-    and shows no sign of being a virtual one.
+    and identifies itself as hardware.
 
     Args:
         seen: The machine that ran the model.
@@ -37,7 +37,7 @@ def label_of(seen: MachineFacts, *, host_machine: str, host_boot_id: str) -> Lab
     if seen.boot_id == host_boot_id:
         return Label.HOST if seen.machine == host_machine else Label.EMULATED
     known = board_of(seen) is not None and seen.machine == ARCHITECTURE and seen.boot_id != "unknown"
-    return Label.TARGET if known and seen.virtualisation in {"none", "unknown"} else Label.UNIDENTIFIED
+    return Label.TARGET if known and seen.virtualisation == "none" else Label.UNIDENTIFIED
 
 
 def board_of(seen: MachineFacts) -> Device | None:

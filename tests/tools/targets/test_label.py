@@ -44,7 +44,8 @@ def seen(
         (seen(board="Radxa ROCK 5B"), Label.UNIDENTIFIED),
         (seen(board=PI_5, virtualisation="qemu"), Label.UNIDENTIFIED),
         (seen(board=PI_5, boot_id="unknown"), Label.UNIDENTIFIED),
-        (seen(board=PI_5), Label.TARGET),
+        (seen(board=PI_5), Label.UNIDENTIFIED),
+        (seen(board=PI_5, virtualisation="none"), Label.TARGET),
         (seen(board=ORIN, virtualisation="none"), Label.TARGET),
     ],
 )
