@@ -2,11 +2,11 @@
 
     python benchmarks/comparison_errors.py [BENCHMARKS]
 
-Each of BENCHMARKS comparisons (default 100, about five seconds each) is protocol `quick` in a fresh process, as the
-tool `benchmark` makes it, over models of about 0.1, 1 and 10 ms in turn, single-threaded. The slower model is the same
-chain of convolutions with one more of them; how long the chain must be for that to cost 5 % is measured first, in this
-run. Exits 1 where more than 5 % of the equal ones are called different, fewer than 80 % of the slower ones are called
-slower, or the slower ones turn out more than 5.5 % slower, which would be too easy.
+Each of BENCHMARKS comparisons of either kind (default 100; twenty minutes for all) is protocol `quick` in a fresh
+process, as the tool `benchmark` makes it, over models of about 0.1, 1 and 10 ms in turn, single-threaded. The slower
+model is the same chain of convolutions with one more of them; how long the chain must be for that to cost 5 % is
+measured first, in this run. Exits 1 where more than 5 % of the equal ones are called different, fewer than 80 % of the
+slower ones are called slower, or the slower ones turn out more than 5.5 % slower, which would be too easy.
 """
 
 import sys
@@ -28,11 +28,11 @@ from edgewright.tools.targets.request import LATENCY, ProbeRequest
 from edgewright.tools.workspace import Workspace
 
 QUICK = PROTOCOLS[ProtocolName.QUICK]
-# Channels and image size of the chains that take about so long with twenty convolutions.
+# Channels and image size of the chains that take about so long with some twenty convolutions.
 SIZES = {"0.1 ms": (16, 10), "1 ms": (32, 16), "10 ms": (64, 32)}
-DEPTH, SLOWER, TOO_EASY = 20, 0.05, 0.055
+DEPTH, SLOWER, TOO_EASY = 18, 0.05, 0.055
 MOST_FALSE, LEAST_FOUND = 0.05, 0.80
-CALIBRATIONS, PROBES = 2, 5
+PROBES = 6
 
 
 class Pairs:
@@ -42,10 +42,9 @@ class Pairs:
         self._workspace, self._shape = workspace, (channels, size)
         self._data, _ = keep_images(workspace, channels, size)
         self.depth = DEPTH
-        for _ in range(CALIBRATIONS):
-            gain = median(self.slower().median for _ in range(PROBES)) - 1
-            # One in `1 / gain` is the share of a convolution, so the chain is that much too long or too short.
-            self.depth = max(2, self.depth + round(1 / SLOWER - 1 / max(gain, 0.02)))
+        gain = median(self.slower().median for _ in range(PROBES)) - 1
+        # The gain is about one in the number of convolutions: the chain is that many too long or too short.
+        self.depth += round(1 / SLOWER - 1 / min(max(gain, 0.04), 0.07))
 
     def same(self) -> Ratio:
         model = self._chain(self.depth)

@@ -20,7 +20,7 @@ class Anatomy:
     """Counts of nodes in a file, those in subgraphs included.
 
     Attributes:
-        wrapped: Products in float whose data comes from a DequantizeLinear: meant to run in 8 bits.
+        wrapped: Products in float whose data and weights come from a DequantizeLinear: meant to run in 8 bits.
         plain: Products in float that nothing quantises.
         convolutions: Convolutions of any kind.
         depthwise: Those of them with one input channel a filter.
@@ -39,7 +39,8 @@ def anatomy_of(path: Path) -> Anatomy:
     model = onnx.load(path, load_external_data=False)
     restored = {name for node in nodes(model) if node.op_type == "DequantizeLinear" for name in node.output}
     products = [node for node in nodes(model) if node.op_type in PRODUCTS]
-    wrapped = sum(node.input[0] in restored for node in products)
+    # A product beside a quantised one may find its data restored; only one whose weights are too was meant to be.
+    wrapped = sum(restored.issuperset(node.input[:2]) for node in products)
     convolutions = [node for node in nodes(model) if node.op_type in {"Conv", "ConvInteger", "QLinearConv"}]
     filters = _filters(model)
     return Anatomy(

@@ -162,7 +162,8 @@ def _left_in_float(case: Case) -> str:
 
 def _no_integer_kernel(case: Case) -> str:
     left = case.left - case.unfused
-    if left < 1 or case.candidate.recipe.option != "int8_static":
+    candidate = case.candidate
+    if left < 1 or not candidate.precision.startswith("int") or candidate.recipe.option != "int8_static":
         return ""
     parts = ", ".join(f"{name} {case.after[name].calls:g}" for name in sorted(case.after.keys() & FLOAT_KERNELS))
     return f"{left:g} products stay in float after static quantisation, which has no 8-bit form of them ({parts})."

@@ -83,11 +83,11 @@ def time_in_turn(
     times = {name: tuple(_times(answer, name) for answer in answers) for name in request.models}
     latencies = {name: _latency(name, request.models[name], protocol, answers, workspace) for name in request.models}
     if protocol.name is ProtocolName.SUSTAINED:
-        latencies = _with_drift(latencies, times)
+        latencies = with_drift(latencies, times)
     return latencies, times
 
 
-def _with_drift(latencies: dict[str, Latency], times: dict[str, tuple[Times, ...]]) -> dict[str, Latency]:
+def with_drift(latencies: dict[str, Latency], times: dict[str, tuple[Times, ...]]) -> dict[str, Latency]:
     """Add the drift over the first process; the models' runs took turns, so run k of each ended at about one moment."""
     moments_s = np.cumsum(sum(series[0] for series in times.values())) / NS_PER_S
 
