@@ -5,7 +5,8 @@ Off target nobody owns the machine; there `faults` are no reason to reject a run
 
 from collections.abc import Callable, Iterator
 
-from edgewright.state.evidence import Conditions, Environment, Latency
+from edgewright.state.conditions import Conditions
+from edgewright.state.evidence import Environment, Latency
 
 # A program at work keeps one core busy, the background of an idle system a few hundredths of one: between the two.
 FOREIGN_CORES_AT_MOST = 0.25

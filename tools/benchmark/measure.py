@@ -7,8 +7,9 @@ from statistics import median
 import numpy as np
 
 from edgewright.state.artifacts import Artifact
+from edgewright.state.conditions import Conditions
 from edgewright.state.drift import Drift
-from edgewright.state.evidence import Conditions, Dataset, Latency, Memory, Operator
+from edgewright.state.evidence import Dataset, Latency, Memory, Operator
 from edgewright.state.protocols import Protocol, ProtocolName
 from edgewright.tools.benchmark.drift import NS_PER_S, drift_of
 from edgewright.tools.benchmark.statistics import NS_PER_MS, Times, spread, summarise

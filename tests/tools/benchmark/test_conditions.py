@@ -7,7 +7,8 @@ import pytest
 from run_builder import latency
 
 from edgewright.state.codec import decode, encode
-from edgewright.state.evidence import Conditions, Latency
+from edgewright.state.conditions import Conditions
+from edgewright.state.evidence import Latency
 from edgewright.tools.benchmark.conditions import (
     CLOCK_DROP,
     FOREIGN_CORES_AT_MOST,

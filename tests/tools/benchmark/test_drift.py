@@ -9,8 +9,8 @@ import pytest
 from probe_models import FEW_RUNS, keep_model, keep_regular, new_workspace, product
 from run_builder import latency
 
+from edgewright.state.conditions import Conditions
 from edgewright.state.drift import SIGNIFICANCE, Drift
-from edgewright.state.evidence import Conditions
 from edgewright.state.protocols import ProtocolName
 from edgewright.tools.benchmark.drift import WINDOWS, drift_of, mann_kendall
 from edgewright.tools.benchmark.measure import measure_latency, with_drift

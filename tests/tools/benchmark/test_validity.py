@@ -14,7 +14,8 @@ from probe_models import FEW_RUNS, keep_model, keep_regular, new_workspace, prod
 from run_builder import latency
 
 from edgewright.state.artifacts import Device
-from edgewright.state.evidence import Benchmark, Conditions, Label
+from edgewright.state.conditions import Conditions
+from edgewright.state.evidence import Benchmark, Label
 from edgewright.tools.benchmark.compare import ATTEMPTS, compare
 from edgewright.tools.benchmark.statistics import Times, spread
 from edgewright.tools.benchmark.validity import MOST_SPREAD, WAYS_OUT, disturbed, impossible, noise
