@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from edgewright.state.artifacts import Artifact, Device, TensorSpec
-from edgewright.state.evidence import Label
+from edgewright.state.evidence import Environment, Label
 from edgewright.state.run import Run
 from edgewright.tools.package import cells
 from edgewright.tools.package.cells import UNMEASURED
@@ -152,13 +152,26 @@ def _measurement(variant: Variant | None) -> str:
         f"Environment: {escaped(environment.machine)}, {escaped(environment.cpu)}, {environment.logical_cores} cores, "
         f"{escaped(environment.kernel)}, {escaped(environment.runtime)} {escaped(environment.runtime_version)}, "
         f"{environment.threads} thread(s), governor {escaped(environment.governor)}, clock "
-        f"{escaped(environment.clock_mhz)} MHz.",
+        f"{escaped(environment.clock_mhz)} MHz{_device(environment)}.",
         "Speedups are ratios of median times; baseline and candidate ran in turn in the same processes.",
         "MB are millions of bytes. Peak memory includes the runtime.",
         f"Accuracy was computed from outputs of {_where(variant)}.",
         *(escaped(finding) for finding in variant.findings),
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _device(environment: Environment) -> str:
+    """Return what the device said of itself, for what it said."""
+    said = {
+        "board": environment.board,
+        "module": environment.module,
+        "power mode": environment.power_mode,
+        "clocks locked:": environment.clocks_locked,
+        "turbo": environment.turbo,
+        "virtualisation:": environment.virtualisation,
+    }
+    return "".join(f", {name} {escaped(value)}" for name, value in said.items() if value != "unknown")
 
 
 def _where(variant: Variant) -> str:

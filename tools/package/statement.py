@@ -147,6 +147,7 @@ def _latency(latency: Latency) -> Facts:
         "protocol": {**asdict(latency.protocol), "name": str(latency.protocol.name)},
         "environment": _environment(latency.environment),
         "times_sha256": latency.samples,
+        "conditions": [asdict(conditions) for conditions in latency.conditions],
     }
 
 
