@@ -2,8 +2,8 @@
 
     python benchmarks/sampler_cost.py [ROUNDS]
 
-Rounds with and without the sampler take turns in one process, ROUNDS of each (default 6), a second a round; the ratio is
-that of the medians of all times.
+Rounds with and without the sampler take turns in one process, ROUNDS of each (default 6), a second a round; the ratio
+is that of the medians of all times.
 """
 
 import sys
