@@ -269,6 +269,18 @@ def test_protocol_environment_and_agreement_are_stated() -> None:
     assert "0.8900 (agreement with the original 0.9900)" in text
 
 
+def test_what_the_device_says_of_itself_is_stated_and_nothing_of_what_it_does_not_say() -> None:
+    run = past.run_in(Phase.OPTIMIZE)
+    assert run.profiled is not None
+    baseline = run.profiled.baseline
+    jetson = replace(baseline.latency.environment, board="NVIDIA | Jetson", power_mode="15W", clocks_locked="no")
+    latency = replace(baseline.latency, environment=jetson)
+    told = replace(run, profiled=replace(run.profiled, baseline=replace(baseline, latency=latency)))
+    said = f"MHz, board {escaped('NVIDIA | Jetson')}, power mode 15W, clocks locked: no."
+    assert said in report(told, TODAY)
+    assert "clock unknown MHz." in report(run, TODAY)
+
+
 def test_the_steps_are_those_that_lead_to_what_is_shipped() -> None:
     of, second = past.digest("candidate"), past.digest("second")
     kept = fold("run", (*past.past(Phase.VALIDATE), Kept(of))).steps[0].artifact
