@@ -101,7 +101,9 @@ class Settings(BaseSettings):
         """Return a protocol as long as the operator has it; no call can change that."""
         usual = PROTOCOLS[name]
         durations_s = {ProtocolName.STANDARD: self.standard_s, ProtocolName.SUSTAINED: self.sustained_s}
-        return replace(usual, duration_s=durations_s.get(name, usual.duration_s))
+        duration_s = durations_s.get(name, usual.duration_s)
+        # Waiting for steady times must not outlast what is timed.
+        return replace(usual, duration_s=duration_s, settle_s=min(usual.settle_s, duration_s / 2))
 
     @property
     def limits(self) -> Limits:

@@ -32,6 +32,7 @@ from edgewright.state.evidence import (
     Baseline,
     Benchmark,
     Check,
+    Conditions,
     Dataset,
     Direction,
     Environment,
@@ -110,6 +111,7 @@ def latency(of: str, mean_ms: float = 2.0, runs: int = 130) -> Latency:
         first_ms=mean_ms * 3,
         load_ms=20.0,
         samples=digest(f"times of {of}"),
+        conditions=(Conditions(samples=10, duration_s=1.0, throttled=(), foreign_cores=0.02),),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from edgewright.state.artifacts import Artifact, Device, TensorSpec
-from edgewright.state.evidence import Label, Latency
+from edgewright.state.evidence import Environment, Label, Latency
 from edgewright.state.run import Run
 from edgewright.tools.package import cells
 from edgewright.tools.package.cells import UNMEASURED
@@ -156,7 +156,7 @@ def _measurement(variant: Variant | None) -> str:
         f"Environment: {escaped(environment.machine)}, {escaped(environment.cpu)}, {environment.logical_cores} cores, "
         f"{escaped(environment.kernel)}, {escaped(environment.runtime)} {escaped(environment.runtime_version)}, "
         f"{environment.threads} thread(s), governor {escaped(environment.governor)}, clock "
-        f"{escaped(environment.clock_mhz)} MHz.",
+        f"{escaped(environment.clock_mhz)} MHz{_device(environment)}.",
         "Speedups are medians of the ratios of runs that took turns in the same processes.",
         "MB are millions of bytes. Peak memory includes the runtime.",
         f"Accuracy was computed from outputs of {_where(variant)}.",
@@ -189,12 +189,23 @@ def _slow(run: Run) -> Iterator[str]:
     lines = []
     for variant in slow:
         assert variant.latency is not None  # noqa: S101  (causes come with times)
-        found = cells.labelled(
-            escaped(variant.conclusion or "A cause can be mended."), variant.latency.environment.label
-        )
-        lines.append(f"- {escaped(variant.artifact.name)}: {found}")
+        said, label = variant.conclusion or "There is something to mend.", variant.latency.environment.label
+        lines.append(f"- {escaped(variant.artifact.name)}: {cells.labelled(escaped(said), label)}")
         lines += [f"  - {escaped(cause.sentence)} Remedy: {escaped(cause.remedy)}." for cause in variant.causes]
     yield "\n".join(lines)
+
+
+def _device(environment: Environment) -> str:
+    """Return what the device said of itself, for what it said."""
+    said = {
+        "board": environment.board,
+        "module": environment.module,
+        "power mode": environment.power_mode,
+        "clocks locked:": environment.clocks_locked,
+        "turbo": environment.turbo,
+        "virtualisation:": environment.virtualisation,
+    }
+    return "".join(f", {name} {escaped(value)}" for name, value in said.items() if value != "unknown")
 
 
 def _where(variant: Variant) -> str:

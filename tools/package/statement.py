@@ -157,6 +157,7 @@ def _latency(latency: Latency) -> Facts:
         },
         "environment": _environment(latency.environment),
         "times_sha256": latency.samples,
+        "conditions": [asdict(conditions) for conditions in latency.conditions],
     }
 
 

@@ -43,6 +43,8 @@ def test_raw_times_of_all_processes_are_kept_and_give_the_printed_figures(worksp
     assert (latency.artifact, latency.protocol, latency.batch) == (artifact.sha256, protocol, 1)
     assert latency.first_ms > 0
     assert latency.load_ms > 0
+    assert len(latency.conditions) == protocol.processes
+    assert all(conditions.duration_s * 1000 > latency.mean_ms for conditions in latency.conditions)
 
 
 @pytest.mark.promise("P6")

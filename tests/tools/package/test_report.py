@@ -11,7 +11,9 @@ import pytest
 import run_builder as past
 
 from edgewright.state.artifacts import Device
-from edgewright.state.events import Kept, Reverted
+from edgewright.state.causes import Cause
+from edgewright.state.drift import Drift, Trend
+from edgewright.state.events import BenchmarkRecorded, Kept, Reverted
 from edgewright.state.evidence import Direction, Label
 from edgewright.state.phases import Phase
 from edgewright.state.protocols import PROTOCOLS, ProtocolName
@@ -267,6 +269,18 @@ def test_protocol_environment_and_agreement_are_stated() -> None:
     assert "0.8900 (agreement with the original 0.9900)" in text
 
 
+def test_what_the_device_says_of_itself_is_stated_and_nothing_of_what_it_does_not_say() -> None:
+    run = past.run_in(Phase.OPTIMIZE)
+    assert run.profiled is not None
+    baseline = run.profiled.baseline
+    jetson = replace(baseline.latency.environment, board="NVIDIA | Jetson", power_mode="15W", clocks_locked="no")
+    latency = replace(baseline.latency, environment=jetson)
+    told = replace(run, profiled=replace(run.profiled, baseline=replace(baseline, latency=latency)))
+    said = f"MHz, board {escaped('NVIDIA | Jetson')}, power mode 15W, clocks locked: no."
+    assert said in report(told, TODAY)
+    assert "clock unknown MHz." in report(run, TODAY)
+
+
 def test_the_steps_are_those_that_lead_to_what_is_shipped() -> None:
     of, second = past.digest("candidate"), past.digest("second")
     kept = fold("run", (*past.past(Phase.VALIDATE), Kept(of))).steps[0].artifact
@@ -295,6 +309,51 @@ def test_a_longer_protocol_leaves_no_gap_for_sustained_load() -> None:
     sustained = replace(run, profiled=replace(run.profiled, baseline=replace(baseline, latency=longer)))
     assert "sustained load" in report(run, TODAY)
     assert "sustained load" not in report(sustained, TODAY)
+
+
+def with_candidate(run: Run, **changed: object) -> Run:
+    """Return the run with other times of its kept candidate."""
+    step = run.steps[0]
+    assert step.benchmark is not None
+    candidate = replace(step.benchmark.candidate, **changed)  # type: ignore[arg-type]
+    return replace(run, steps=(replace(step, benchmark=replace(step.benchmark, candidate=candidate)),))
+
+
+@pytest.mark.promise("P10")
+def test_a_shortened_protocol_says_so_wherever_it_is_shown() -> None:
+    shortened = replace(PROTOCOLS[ProtocolName.SUSTAINED], duration_s=30)
+    text = report(with_candidate(past.run_in(Phase.PACKAGE), protocol=shortened), TODAY)
+    title = escaped("sustained (shortened by the operator to 30 s of 300 s)")
+    assert f"**Measured**: protocol {title}" in text
+    assert f"Protocol {title}: 130 timed runs" in text
+    assert "30 s, and 300 s or more would be needed" in text
+
+
+@pytest.mark.promise("P6", "P10")
+def test_load_time_first_inference_memory_above_the_runtime_and_drift_are_shown() -> None:
+    drift = Drift(30.0, (Trend(50, (1.0, 1.2), 0.2, 0.001),), throttled_after_s=123.4)
+    run = with_candidate(past.run_in(Phase.PACKAGE), drift=drift, steady=False)
+    text = report(run, TODAY)
+    assert f"Loading takes 20.0 ms and the first inference 4.80 ms · {HOST}" in text
+    assert f"Peak memory above the empty runtime: 21.0 MB · {HOST}" in text
+    assert f"(p = 0.001). Throttling began after 123 s. · {HOST}" in text.replace("\\", "")
+    assert "10 warm-up runs (times were not steady at their end), in 1 process" in text
+
+
+def test_why_a_candidate_is_not_faster_is_told_with_the_remedy_and_decides_the_recommendation() -> None:
+    of = past.digest("candidate")
+    conclusion = "INT8 brings no speed here: ship FP32."
+    cause = Cause("depthwise", "6 of 6 convolutions are depthwise.", "stay with FP32", mendable=False)
+    slow = past.benchmarked(of, 1.4).benchmark
+    recorded = BenchmarkRecorded(replace(slow, causes=(cause,), conclusion=conclusion))
+    run = fold("run", (*past.past(Phase.BENCHMARK), recorded, past.validated(of), Reverted(of)))
+    text = report(run, TODAY)
+    assert "### Why Not Faster" in text
+    assert f"toy_candidate.onnx: {conclusion} · {HOST}" in text.replace("\\", "")
+    assert "6 of 6 convolutions are depthwise. Remedy: stay with FP32." in text
+    advice = text.rsplit("**Recommendation**", 1)[1]
+    assert "ship the unmodified original; no variant was kept. INT8 brings no speed here: ship FP32." in advice
+    assert "### Why Not Faster" not in report(past.run_in(Phase.PACKAGE), TODAY)
 
 
 HOSTILE = "a|b`c`\n# PASS\r![x](http://evil)\u202e<script>*_~$&\x1b[2J"

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,8 +95,9 @@ def test_warm_up_comes_first_until_both_its_minima_are_met_and_is_not_timed(
     assert lanes[0].first_ns == 1_000_000
 
 
-def test_what_a_process_pays_once_is_charged_to_neither_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    np.save(tmp_path / "x.npy", np.zeros((3, 1), np.float32))
+def timed_models(folder: Path, monkeypatch: pytest.MonkeyPatch, **runtimes: str) -> tuple[dict[str, Any], list[str]]:
+    """Time models, each by name under a runtime that only writes down what it is asked; return facts and events."""
+    np.save(folder / "x.npy", np.zeros((3, 1), np.float32))
     events: list[str] = []
 
     class Abacus:
@@ -110,22 +112,78 @@ def test_what_a_process_pays_once_is_charged_to_neither_model(tmp_path: Path, mo
             events.append(f"run {self.path}")
             return []
 
-    abacus = ModuleType("abacus")
-    abacus.load = lambda path, _: Abacus(path)  # type: ignore[attr-defined]  # it is made here
-    monkeypatch.setitem(sys.modules, "abacus", abacus)
-    monkeypatch.setitem(session.RUNTIMES, "abacus", "abacus")
+    for name in set(runtimes.values()):
+        module = ModuleType(name)
+        module.load = lambda path, _: Abacus(path)  # type: ignore[attr-defined]  # it is made here
+        monkeypatch.setitem(sys.modules, name, module)
+        monkeypatch.setitem(session.RUNTIMES, name, name)
     facts = tasks.latency(
         {
-            "folder": str(tmp_path),
-            "models": [{"name": name, "path": name, "runtime": "abacus", "threads": 1} for name in "AB"],
+            "folder": str(folder),
+            "models": [
+                {"name": model, "path": model, "runtime": name, "threads": 1} for model, name in runtimes.items()
+            ],
             "index": {"inputs": {"x": {"kind": "regular", "dtype": "float32", "values": "x"}}},
-            "objects": {"x": str(tmp_path / "x.npy")},
+            "objects": {"x": str(folder / "x.npy")},
             "samples": 3,
             "protocol": {"warmup_runs": 2, "warmup_s": 0, "runs": 2, "duration_s": 0, "settle_s": 0},
         }
     )
+    return facts, events
+
+
+def test_what_a_process_pays_once_is_charged_to_neither_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts, events = timed_models(tmp_path, monkeypatch, A="abacus", B="abacus")
     assert events[:5] == ["load A", "run A", "load A", "load B", "run A"]
     assert {name: fact["warmup_runs"] for name, fact in facts.items()} == {"A": 2, "B": 2}
+
+
+@pytest.mark.promise("P10")
+def test_models_of_different_runtimes_take_turns_too_and_each_runtime_is_set_up_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts, events = timed_models(tmp_path, monkeypatch, A="abacus", B="slate")
+    assert sorted(events[:4]) == ["load A", "load B", "run A", "run B"]
+    assert events[4:6] == ["load A", "load B"]
+    assert [event[-1] for event in events[6:]] == list("ABBA" + "ABBA")
+    assert {name: (fact["runs"], fact["feeds"]) for name, fact in facts.items()} == {"A": (2, 3), "B": (2, 3)}
+
+
+class Warming(Recorder):
+    """Gets faster with every run, down to a floor: each run advances the test's clock."""
+
+    def __init__(self, hand: list[int], runs_until_warm: int) -> None:
+        super().__init__("A", [])
+        self._hand, self._left = hand, runs_until_warm
+
+    def run(self, feed: Feed) -> list[Array]:
+        self._left = max(0, self._left - 1)
+        self._hand[0] += 1_000_000 + 100_000 * self._left
+        return super().run(feed)
+
+
+@pytest.mark.promise("P10")
+@pytest.mark.parametrize(("settle_s", "steady"), [(2.0, True), (0.2, False)])
+def test_the_warm_up_waits_for_steady_times_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settle_s: float, *, steady: bool
+) -> None:
+    hand = [0]
+    monkeypatch.setattr(timing, "perf_counter_ns", lambda: hand[0])
+    lane = timing.Lane("A", Warming(hand, runs_until_warm=100), [{"x": np.array(0)}])
+    timing.measure(
+        [lane], warmup_runs=10, warmup_s=0.05, runs=20, duration_s=0, settle_s=settle_s, progress=Progress(tmp_path)
+    )
+    assert lane.steady is steady
+    assert (lane.warmup_runs > 100) is steady
+    assert len(lane.times_ns) == 20
+    if steady:
+        assert set(lane.times_ns) == {1_000_000}
+
+
+def test_times_are_steady_when_the_later_half_is_long_enough_and_even() -> None:
+    assert timing.is_steady([9_000] * 50 + [1_000, 1_010] * 25)
+    assert not timing.is_steady([1_000] * 48)
+    assert not timing.is_steady([1_000 + 10 * number for number in range(100)])
 
 
 @pytest.mark.usefixtures("clock")
