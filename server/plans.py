@@ -61,7 +61,7 @@ def asked(request: requests.Request, house: House) -> Asked:
             tolerance, metric = tolerance_of(request, house), request.metric
             return Asked(Call.PROFILE_MODEL, policy, now, tolerance=tolerance, metric=metric)
         case requests.Quantize():
-            needs = request.scheme == "int8_static"
+            needs = request.scheme in CALIBRATED
             return Asked(Call.QUANTIZE, policy, now, base=request.base, needs_calibration=needs)
         case requests.Convert():
             return Asked(Call.CONVERT, policy, now, base=request.base)
@@ -70,6 +70,11 @@ def asked(request: requests.Request, house: House) -> Asked:
         case _:
             return Asked(_SIMPLE[type(request)], policy, now)
 
+
+CALIBRATED = frozenset({"int8_static", "int16x8"})
+"""Schemes with fixed ranges of activations."""
+OPTIONS = ("per_channel", "calibration_method", "io_dtype")
+"""Arguments of `quantize` that only some schemes take."""
 
 _SIMPLE: Mapping[type[requests.Request], Call] = MappingProxyType(
     {requests.Benchmark: Call.BENCHMARK, requests.Validate: Call.VALIDATE, requests.Package: Call.PACKAGE}
@@ -144,9 +149,8 @@ def _source(data: requests.DataArgument) -> DataSource:
 def plan_quantize(_house: House, _look: Transaction, run: Run, request: requests.Quantize) -> Plan:
     """Plan a quantisation."""
     profiled = _profiled(run)
-    parameters: dict[str, object] = {}
-    if request.scheme == "int8_static":
-        parameters = {"per_channel": request.per_channel, "calibration_method": request.calibration_method}
+    # What was asked for and no more: a scheme knows its defaults, and refuses an option that is not its own.
+    parameters = {name: getattr(request, name) for name in OPTIONS if name in request.model_fields_set}
     return Plan(
         QuantizeOrder(
             base=_base(run, request.base),

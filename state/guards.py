@@ -163,7 +163,7 @@ def calibration_present(run: Run | None, asked: Asked) -> Refusal | None:
         return None
     return Refusal(
         Code.CALIBRATION_MISSING,
-        f"{asked.call} with static INT8 and no calibration set",
+        f"{asked.call} by a scheme with fixed ranges and no calibration set",
         "the run was profiled without one, and ranges are never taken from invented data",
         "start a run with profile_model(..., calibration=...): real samples that are not in the validation set; "
         "or use a scheme without calibration (fp16, int8_dynamic)",
@@ -229,6 +229,16 @@ def format_fits_device(run: Run | None, asked: Asked) -> Refusal | None:
     return _misfit(run, step) if run and step else None
 
 
+_WAY_TO_FORMAT = MappingProxyType(
+    {
+        Format.TFLITE: "convert the model with its own framework (tf.lite.TFLiteConverter, litert_torch, onnx2tf) and "
+        "profile the .tflite file, or profile this one for cpu-generic",
+        Format.TENSORRT: "profile the model for a device that runs what there is, such as cpu-generic for ONNX",
+        Format.ONNX: "profile the .onnx file of the model, or this one for raspberry-pi-5",
+    }
+)
+
+
 def _misfit(run: Run, step: Step) -> Refusal | None:
     device, have = run.started.target_device, step.artifact.format
     want = FORMAT_OF_DEVICE[device]
@@ -237,10 +247,8 @@ def _misfit(run: Run, step: Step) -> Refusal | None:
     return Refusal(
         Code.FORMAT_DEVICE,
         f"packaging for {device} a file of the format {have}",
-        f"{device} runs {want}, and this version makes no {want} yet"
-        if want is not Format.ONNX
-        else f"{device} runs {want}",
-        f"profile the model for a device that runs {have}, such as cpu-generic",
+        f"{device} runs {want}, and this version does not convert {have} to it",
+        _WAY_TO_FORMAT[want],
         {"format": str(have), "wanted": str(want), "device": str(device)},
         ("P8",),
     )
