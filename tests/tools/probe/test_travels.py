@@ -67,7 +67,11 @@ def test_the_file_runs_alone_and_names_what_it_lacks(tmp_path: Path) -> None:
     assert (ended.stdout, ended.stderr) == ("", "")
     assert json.loads((tmp_path / "answer.json").read_text(encoding="utf-8")) == {
         "version": 1,
-        "error": {"kind": "load", "message": "this probe knows the runtimes litert, onnxruntime, not abacus", "model": None},
+        "error": {
+            "kind": "load",
+            "message": "this probe knows the runtimes litert, onnxruntime, not abacus",
+            "model": None,
+        },
     }
 
 

@@ -6,7 +6,8 @@ the extremes of all samples, in any order. Samples pass one by one: one inferenc
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ai_edge_quantizer.utils.qsv_utils import min_max_update
 
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.legible import legible
+from edgewright.tools.runtimes.litert import schema
 
 THREADS = 1
 SIGNATURE = "serving_default"
@@ -57,8 +59,11 @@ def quantize(source: Path, made: Path, bits: Bits, ranges: Ranges | None = None)
         ranges: What `activation_ranges` found, where activations get fixed ranges.
     """
     found = None if ranges is None else {name: dict(range_) for name, range_ in ranges.items()}
-    result = quantizer.Quantizer(str(source), _recipe(bits)).quantize(found, enable_progress_report=False)
-    made.write_bytes(result.quantized_model)
+    with _unwarned():
+        result = quantizer.Quantizer(str(source), _recipe(bits)).quantize(found, enable_progress_report=False)
+    model = schema.read(bytes(result.quantized_model))
+    _reopen(model)
+    made.write_bytes(schema.write(model))
 
 
 def activation_ranges(
@@ -77,9 +82,7 @@ def activation_ranges(
     """
     recipes = recipe_manager.RecipeManager()
     recipes.load_quantization_recipe(_recipe(bits))
-    with warnings.catch_warnings():
-        # It warns that keeping all activations takes memory: here they are those of one sample.
-        warnings.simplefilter("ignore", UserWarning)
+    with _unwarned():
         calibrator = Calibrator(str(source), num_threads=THREADS, qsv_update_func=min_max_update)
     for feed in feeds:
         calibrator.calibrate({signature: [dict(feed)]}, recipes)
@@ -95,6 +98,25 @@ def activation_ranges(
                 tensor=legible(name),
             )
     return ranges
+
+
+def _reopen(model: schema.Model) -> None:
+    """Give the tensors behind new casts the open sizes of those before them, which the quantiser (0.10) forgets."""
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            if model.operatorCodes[operator.opcodeIndex].builtinCode not in schema.CASTS:
+                continue
+            before, after = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+            if after.shapeSignature is None:
+                after.shapeSignature = before.shapeSignature
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Keep the interpreter from warning that all activations take memory: here they are those of one sample."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def _recipe(bits: Bits) -> qtyping.ModelQuantizationRecipe:

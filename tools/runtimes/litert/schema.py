@@ -20,6 +20,7 @@ ALIGNMENT_BYTES = 16
 LEAST_TABLE_BYTES = 4
 
 BUILTIN_NAMES = {number: name for name, number in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+CASTS = frozenset({schema.BuiltinOperator.QUANTIZE, schema.BuiltinOperator.DEQUANTIZE})
 TYPE_NAMES = {number: name for name, number in vars(schema.TensorType).items() if not name.startswith("_")}
 
 # ModelT and its parts are generated without types; these names say at least which part is meant.
