@@ -202,19 +202,18 @@ def candidate_passes(run: Run | None, asked: Asked) -> Refusal | None:
 
 
 def shipped(run: Run, asked: Asked) -> Step | None:
-    """Return what `package` ships: the fastest kept step that is proven now and fits the device.
+    """Return what `package` ships: the best kept step that is proven now and fits the device.
 
     Where nothing was kept it is the original, as a step that changes nothing. Where something was kept and nothing of
-    it may ship, it is the fastest, so that the guards say why not. A kept step that is slower than the original still
+    it may ship, it is the best, so that the guards say why not. A kept step that is slower than the original still
     ships before it: keeping it was a decision, for its size.
     """
     if run.profiled is None:
         return None
     if not run.kept:
         return Step(run.profiled.original, (), accuracy=run.profiled.baseline.accuracy)
-    ranked = sorted(run.kept, key=Step.time_ratio)
-    fit = [step for step in ranked if not _unproven(run, step, asked, "packaging") and not _misfit(run, step)]
-    return (fit or ranked)[0]
+    fit = [step for step in run.ranked if not _unproven(run, step, asked, "packaging") and not _misfit(run, step)]
+    return (fit or run.ranked)[0]
 
 
 def shipped_is_proven(run: Run | None, asked: Asked) -> Refusal | None:
