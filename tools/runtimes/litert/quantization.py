@@ -7,8 +7,9 @@ the extremes of all samples, in any order. Samples pass one by one: one inferenc
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def quantize(source: Path, made: Path, bits: Bits, ranges: Ranges | None = None)
         ranges: What `activation_ranges` found, where activations get fixed ranges.
     """
     found = None if ranges is None else {name: dict(range_) for name, range_ in ranges.items()}
-    with _unwarned():
+    with _quiet():
         result = quantizer.Quantizer(str(source), _recipe(bits)).quantize(found, enable_progress_report=False)
     model = schema.read(bytes(result.quantized_model))
     _reopen(model)
@@ -82,10 +83,10 @@ def activation_ranges(
     """
     recipes = recipe_manager.RecipeManager()
     recipes.load_quantization_recipe(_recipe(bits))
-    with _unwarned():
+    with _quiet():
         calibrator = Calibrator(str(source), num_threads=THREADS, qsv_update_func=min_max_update)
-    for feed in feeds:
-        calibrator.calibrate({signature: [dict(feed)]}, recipes)
+        for feed in feeds:
+            calibrator.calibrate({signature: [dict(feed)]}, recipes)
     ranges: Ranges = calibrator.get_model_qsvs()
     for name, found in ranges.items():
         if not all(np.isfinite(found[end]).all() for end in ("min", "max") if end in found):
@@ -112,9 +113,9 @@ def _reopen(model: schema.Model) -> None:
 
 
 @contextmanager
-def _unwarned() -> Iterator[None]:
-    """Keep the interpreter from warning that all activations take memory: here they are those of one sample."""
-    with warnings.catch_warnings():
+def _quiet() -> Iterator[None]:
+    """Keep a progress bar for each sample out of the log, and a warning of the memory that all activations take."""
+    with warnings.catch_warnings(), redirect_stderr(StringIO()):
         warnings.simplefilter("ignore", UserWarning)
         yield
 
