@@ -4,10 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-system check format requirements schemas transcript clean
+.PHONY: demo demo-pi test test-system check format requirements schemas transcript clean
 
 demo: $(READY)
 	$(BIN)/edgewright demo
+
+# The same with a TFLite model for a Raspberry Pi.
+demo-pi: $(READY)
+	$(BIN)/edgewright demo --device raspberry-pi-5
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not system"

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from edgewright.state.artifacts import Device
+from edgewright.state.artifacts import Device, Format
 from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
-from edgewright.state.evidence import Label, Latency
 from edgewright.state.guards import refusal_for
 from edgewright.state.phases import Call, legal_calls
 from edgewright.state.run import Run
@@ -44,6 +43,7 @@ class Idea:
         arguments: Arguments of the call beside the run.
         why: The reason in one sentence.
         fits: Whether it can help this run at all.
+        format: What it works on.
     """
 
     call: Call
@@ -51,13 +51,14 @@ class Idea:
     arguments: Mapping[str, object]
     why: str
     fits: Callable[[Run], bool]
+    format: Format = Format.ONNX
 
 
 def _share_of(run: Run, *op_types: str) -> float:
     """Return the part of the baseline's time spent in these operators; all of it where nobody knows for the device."""
     if run.profiled is None:
         return 0.0
-    if not _is_telling(run, run.profiled.baseline.latency):
+    if not run.tells(run.profiled.baseline.latency):
         return 1.0
     return sum(spot.share for spot in run.profiled.baseline.hot_spots if spot.op_type in op_types)
 
@@ -66,11 +67,6 @@ def _has_calibration(run: Run) -> bool:
     """Whether there is calibration data that was not found unfit."""
     unfit = any(turned_down.refusal.code is Code.CALIBRATION_UNFIT for turned_down in run.turned_down)
     return run.profiled is not None and run.profiled.calibration is not None and not unfit
-
-
-def _is_telling(run: Run, latency: Latency) -> bool:
-    """Whether times may advise on the run's device: those of a host say nothing of a Raspberry Pi or a Jetson (P6)."""
-    return run.started.target_device is Device.CPU_GENERIC or latency.environment.label is Label.TARGET
 
 
 _MATMULS = ("MatMul", "Gemm", "FusedMatMul", "FusedGemm")
@@ -119,11 +115,43 @@ HALF = Idea(
     lambda _run: True,
 )
 
+# The seed's order for ARM CPUs: float16, then full INT8 where the latency target is missed.
+LITE_HALF = Idea(
+    Call.QUANTIZE,
+    "fp16",
+    {"scheme": "fp16", "base": "original"},
+    "float16 halves the file and hardly moves accuracy: the safe first step on an ARM CPU",
+    lambda _run: True,
+    Format.TFLITE,
+)
+LITE_STATIC = Idea(
+    Call.QUANTIZE,
+    "int8_static",
+    {"scheme": "int8_static", "base": "original"},
+    "full INT8 with real calibration data is what an ARM CPU computes fastest",
+    _has_calibration,
+    Format.TFLITE,
+)
+LITE_DYNAMIC = Idea(
+    Call.QUANTIZE,
+    "int8_dynamic",
+    {"scheme": "int8_dynamic", "base": "original"},
+    "8-bit weights with activations in float32 lose less than full INT8 and need no calibration",
+    lambda _run: True,
+    Format.TFLITE,
+)
+_LITE = (LITE_HALF, LITE_STATIC, LITE_DYNAMIC)
+
+LAST_RESORT = (
+    "when every scheme loses too much accuracy: more and broader calibration data, training with quantisation in the "
+    "loop (QAT), or a smaller model"
+)
+
 STRATEGIES: Mapping[Device, tuple[Idea, ...]] = MappingProxyType(
     {
         Device.CPU_GENERIC: (DYNAMIC, STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, SIMPLIFY, HALF),
-        Device.RASPBERRY_PI_5: (STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, HALF),
-        Device.RASPBERRY_PI_4: (STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, HALF),
+        Device.RASPBERRY_PI_5: (*_LITE, STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, HALF),
+        Device.RASPBERRY_PI_4: (*_LITE, STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, HALF),
         Device.JETSON_ORIN_NANO: (HALF, STATIC, STATIC_ENTROPY),
     }
 )
@@ -163,17 +191,30 @@ def _on_verdict(run: Run) -> list[Advice]:
         return [Advice("validate", {"run": run.id}, "measures the candidate's accuracy on the baseline's data")]
     revert = Advice("decide", {"run": run.id, "decision": "revert"}, "puts the candidate aside")
     if verdict.outcome is not Outcome.PASS:
-        return [revert]
-    faster = step is not None and step.benchmark is not None and step.benchmark.ratio.faster
+        return [revert if _ideas(run) else replace(revert, why=f"{revert.why}; {LAST_RESORT}")]
+    benchmark = step.benchmark if step else None
+    if benchmark and not run.tells(benchmark.candidate):
+        why = f"it passes; its speed on {run.started.target_device} is not known from here, so accuracy and size decide"
+        return [Advice("decide", {"run": run.id, "decision": "keep"}, why), revert]
+    faster = benchmark is not None and benchmark.ratio.faster
     why = "it passes and is faster" if faster else "it passes, but no speed-up is shown: keep it only for its size"
     keep = Advice("decide", {"run": run.id, "decision": "keep"}, why)
     return [keep, revert] if faster else [revert, keep]
 
 
+def _ideas(run: Run) -> list[Idea]:
+    """Return what the device's strategy has left for a model of this format, the preferred one first."""
+    have = run.profiled.original.format if run.profiled else None
+    return [
+        idea
+        for idea in STRATEGIES[run.started.target_device]
+        if idea.format is have and idea.fits(run) and not _tried(run, idea)
+    ]
+
+
 def _on_steps(run: Run) -> list[Advice]:
     """Return the steps that were not tried yet, and packaging where it is possible and worth it."""
-    ideas = [idea for idea in STRATEGIES[run.started.target_device] if idea.fits(run) and not _tried(run, idea)]
-    steps = [Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why) for idea in ideas[:2]]
+    steps = [Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why) for idea in _ideas(run)[:2]]
     look = Advice("get_state", {"run": run.id}, "")
     if _is_packaged(run):
         return [replace(look, why="the best artifact is packaged; further steps stay possible"), *steps]
@@ -220,7 +261,7 @@ def _tried(run: Run, idea: Idea) -> bool:
         if job.call == idea.call and all(job.arguments.get(name) == value for name, value in idea.arguments.items()):
             return True
     wanted = {name: value for name, value in idea.arguments.items() if name in DISTINGUISHING}
-    for step in run.steps:
+    for step in (*run.steps, *([run.open_step] if run.open_step else [])):
         recipe = step.artifact.recipe
         if recipe.step != idea.call or recipe.option != idea.option:
             continue
@@ -230,11 +271,15 @@ def _tried(run: Run, idea: Idea) -> bool:
 
 
 def _target_reached(run: Run) -> bool:
-    """Whether the best kept artifact is fast enough, or faster at all where no target was named."""
-    best = run.best
-    if best is None or best.benchmark is None or not _is_telling(run, best.benchmark.candidate):
+    """Whether the best kept artifact is fast enough, or faster at all where no target was named.
+
+    Where nobody can tell from here, any kept artifact is enough without a target, and none is with one.
+    """
+    best, target_ms = run.best, run.started.latency_target_ms
+    if best is None or best.benchmark is None:
         return False
-    target_ms = run.started.latency_target_ms
+    if not run.tells(best.benchmark.candidate):
+        return target_ms is None
     if target_ms is None:
         return best.benchmark.ratio.faster
     return best.benchmark.candidate.mean_ms <= target_ms

@@ -58,8 +58,8 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 "Profile a model (starts a run)",
                 "Start a run: import a model, check it and its data, and measure the unmodified baseline. "
                 "First call for every model; legal always. Measures latency (100+ timed runs), accuracy, size, peak "
-                "memory and operator times itself; no number can be passed in. Needs an ONNX file, a labelled "
-                "validation set and a metric; give calibration data too if INT8 may be wanted. Paths are absolute and "
+                "memory and operator times itself; no number can be passed in. Needs an ONNX or TFLite file, labelled "
+                "validation data and a metric; give calibration data too if INT8 may be wanted. Paths are absolute and "
                 "under an allowed root (get_state() lists them). "
                 + _LONG
                 + "Returns the run handle, the pre-flight list, the baseline, and an echo of one decoded sample: "
@@ -72,8 +72,9 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 "Quantise the model (one step)",
                 "Make one quantised candidate from an artifact of the run. Legal in OPTIMIZE and PACKAGE, when "
                 "no candidate is open. Schemes for ONNX: fp16 (size only on a CPU), int8_dynamic (MatMul, Gemm), "
-                "int8_static (fastest for convolutions; needs calibration data). The original is never changed; the "
-                "candidate is a new file. " + _LONG + "Next: benchmark.",
+                "int8_static (fastest for convolutions; needs calibration data); for TFLite: fp16, int8_dynamic, "
+                "int8_weight_only, int8_static, int16x8 (slow, most accurate; both need 200 calibration samples). The "
+                "original is never changed; the candidate is a new file. " + _LONG + "Next: benchmark.",
                 requests.Quantize,
                 plans.plan_quantize,
             ),

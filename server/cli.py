@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from edgewright.server.clients import CLIENTS, snippet
 from edgewright.server.settings import Settings, config_file
 from edgewright.server.target import add_parser as target_parser
+from edgewright.state.artifacts import Device
 from edgewright.state.errors import EdgewrightError
 
 Command = Callable[[argparse.Namespace], int]
@@ -41,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8931, help="port for --http")
 
     demo = commands.add_parser("demo", help="walk a real model through the whole workflow")
+    demo.add_argument(
+        "--device", choices=("cpu-generic", "raspberry-pi-5"), default="cpu-generic", help="what the model is made for"
+    )
     demo.add_argument("--record", type=Path, help="also write the transcript, as Markdown, to this file")
 
     commands.add_parser("doctor", help="what is installed, what is missing, and the line that installs it")
@@ -96,7 +100,7 @@ def demo(arguments: argparse.Namespace) -> int:
     """Walk the demo."""
     from edgewright.server.demo.walk import walk
 
-    return walk(arguments.state_folder, arguments.record)
+    return walk(arguments.state_folder, arguments.record, Device(arguments.device))
 
 
 def doctor(arguments: argparse.Namespace) -> int:

@@ -32,7 +32,8 @@ def _installation() -> list[Line]:
     ]
     for runtime in RUNTIMES:
         found = version_of(runtime)
-        lines.append((runtime.title, found or "missing", "" if found else runtime.install_line, found is None))
+        remedy = "" if found else runtime.install_line
+        lines.append((runtime.title, found or "missing", remedy, found is None and runtime.is_core))
     return lines
 
 

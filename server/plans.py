@@ -69,7 +69,7 @@ def asked(request: requests.Request, house: House) -> Asked:
                 enrolled=_enrolled(house),
             )
         case requests.Quantize():
-            needs = request.scheme == "int8_static"
+            needs = request.scheme in CALIBRATED
             return Asked(Call.QUANTIZE, policy, now, base=request.base, needs_calibration=needs)
         case requests.Convert():
             return Asked(Call.CONVERT, policy, now, base=request.base)
@@ -88,6 +88,12 @@ def asked(request: requests.Request, house: House) -> Asked:
 
 def _enrolled(house: House) -> Mapping[str, Device]:
     return {target.alias: target.kind for target in house.targets.all()}
+
+
+CALIBRATED = frozenset({"int8_static", "int16x8"})
+"""Schemes with fixed ranges of activations."""
+OPTIONS = ("per_channel", "calibration_method", "io_dtype")
+"""Arguments of `quantize` that only some schemes take."""
 
 
 def tolerance_of(request: requests.ProfileModel, house: House) -> float:
@@ -146,9 +152,8 @@ def _source(data: requests.DataArgument) -> DataSource:
 def plan_quantize(_house: House, _look: Transaction, run: Run, request: requests.Quantize) -> Plan:
     """Plan a quantisation."""
     profiled = _profiled(run)
-    parameters: dict[str, object] = {}
-    if request.scheme == "int8_static":
-        parameters = {"per_channel": request.per_channel, "calibration_method": request.calibration_method}
+    # What was asked for and no more: a scheme knows its defaults, and refuses an option that is not its own.
+    parameters = {name: getattr(request, name) for name in OPTIONS if name in request.model_fields_set}
     return Plan(
         QuantizeOrder(
             base=_base(run, request.base),

@@ -78,14 +78,20 @@ class Quantize(Request):
 
     run: RunHandle
     scheme: Literal["fp16", "int8_dynamic", "int8_weight_only", "int8_static", "int8_mixed", "int16x8"] = Field(
-        description="ONNX offers fp16, int8_dynamic (MatMul and Gemm only) and int8_static (needs calibration)"
+        description="ONNX: fp16, int8_dynamic (MatMul, Gemm), int8_static (needs calibration). "
+        "TFLite: fp16, int8_dynamic, int8_weight_only, int8_static and int16x8 (need calibration)"
     )
     base: Base = "current"
-    per_channel: bool = Field(True, description="int8_static: one scale per output channel of each weight")  # noqa: FBT003
+    per_channel: bool = Field(True, description="int8: one scale per output channel of each weight")  # noqa: FBT003
     calibration_method: Literal["minmax", "percentile", "entropy"] = Field(
-        "minmax", description="int8_static: how activation ranges are chosen"
+        "minmax", description="int8_static of ONNX: how activation ranges are chosen"
     )
-    calibration_samples: int = Field(200, ge=100, le=100_000, description="int8_static: samples to take ranges from")
+    io_dtype: Literal["float32", "int8"] = Field(
+        "float32", description="int8_static of TFLite: type of inputs and outputs"
+    )
+    calibration_samples: int = Field(
+        200, ge=100, le=100_000, description="int8_static, int16x8: samples to take ranges from (TFLite: 200 at least)"
+    )
     idempotency_key: Key = ""
 
 

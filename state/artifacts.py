@@ -25,6 +25,14 @@ class Device(StrEnum):
 
 
 @dataclass(frozen=True)
+class Quantization:
+    """What an integer stands for: the real number `(integer - zero_point) * scale`."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
 class TensorSpec:
     """One input or output of a model.
 
@@ -32,11 +40,18 @@ class TensorSpec:
         name: As the graph calls it.
         dtype: NumPy's name of the element type, such as `float32`.
         shape: One entry a dimension; `None` where the graph leaves the size open.
+        quantization: Where integers stand for real numbers, which ones.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
+    quantization: Quantization | None = None
+
+    @property
+    def meaning(self) -> "TensorSpec":
+        """The tensor in real numbers: what stays the same however a step stores it."""
+        return self if self.quantization is None else TensorSpec(self.name, "float32", self.shape)
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def calibration_present(run: Run | None, asked: Asked) -> Refusal | None:
         return None
     return Refusal(
         Code.CALIBRATION_MISSING,
-        f"{asked.call} with static INT8 and no calibration set",
+        f"{asked.call} by a scheme with fixed ranges and no calibration set",
         "the run was profiled without one, and ranges are never taken from invented data",
         "start a run with profile_model(..., calibration=...): real samples that are not in the validation set; "
         "or use a scheme without calibration (fp16, int8_dynamic)",
@@ -178,19 +178,18 @@ def candidate_passes(run: Run | None, asked: Asked) -> Refusal | None:
 
 
 def shipped(run: Run, asked: Asked) -> Step | None:
-    """Return what `package` ships: the fastest kept step that is proven now and fits the device.
+    """Return what `package` ships: the best kept step that is proven now and fits the device.
 
     Where nothing was kept it is the original, as a step that changes nothing. Where something was kept and nothing of
-    it may ship, it is the fastest, so that the guards say why not. A kept step that is slower than the original still
+    it may ship, it is the best, so that the guards say why not. A kept step that is slower than the original still
     ships before it: keeping it was a decision, for its size.
     """
     if run.profiled is None:
         return None
     if not run.kept:
         return Step(run.profiled.original, (), accuracy=run.profiled.baseline.accuracy)
-    ranked = sorted(run.kept, key=Step.time_ratio)
-    fit = [step for step in ranked if not _unproven(run, step, asked, "packaging") and not _misfit(run, step)]
-    return (fit or ranked)[0]
+    fit = [step for step in run.ranked if not _unproven(run, step, asked, "packaging") and not _misfit(run, step)]
+    return (fit or run.ranked)[0]
 
 
 def shipped_is_proven(run: Run | None, asked: Asked) -> Refusal | None:
@@ -224,6 +223,16 @@ def sustained_on_target(run: Run | None, asked: Asked) -> Refusal | None:
     )
 
 
+_WAY_TO_FORMAT = MappingProxyType(
+    {
+        Format.TFLITE: "convert the model with its own framework (tf.lite.TFLiteConverter, litert_torch, onnx2tf) and "
+        "profile the .tflite file, or profile this one for cpu-generic",
+        Format.TENSORRT: "profile the model for a device that runs what there is, such as cpu-generic for ONNX",
+        Format.ONNX: "profile the .onnx file of the model, or this one for raspberry-pi-5",
+    }
+)
+
+
 def _misfit(run: Run, step: Step) -> Refusal | None:
     device, have = run.started.target_device, step.artifact.format
     want = FORMAT_OF_DEVICE[device]
@@ -232,10 +241,8 @@ def _misfit(run: Run, step: Step) -> Refusal | None:
     return Refusal(
         Code.FORMAT_DEVICE,
         f"packaging for {device} a file of the format {have}",
-        f"{device} runs {want}, and this version makes no {want} yet"
-        if want is not Format.ONNX
-        else f"{device} runs {want}",
-        f"profile the model for a device that runs {have}, such as cpu-generic",
+        f"{device} runs {want}, and this version does not convert {have} to it",
+        _WAY_TO_FORMAT[want],
         {"format": str(have), "wanted": str(want), "device": str(device)},
         ("P8",),
     )

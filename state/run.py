@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 
-from edgewright.state.artifacts import Artifact
+from edgewright.state.artifacts import Artifact, Device
 from edgewright.state.errors import CorruptLedger, Refusal
 from edgewright.state.events import (
     AccuracyRecorded,
@@ -23,7 +23,7 @@ from edgewright.state.events import (
     SustainedRecorded,
     WaiverGranted,
 )
-from edgewright.state.evidence import Accuracy, Benchmark, Label, Sustained
+from edgewright.state.evidence import Accuracy, Benchmark, Label, Latency, Sustained
 from edgewright.state.phases import Phase, advance
 from edgewright.state.verdict import Verdict, better, judge
 from edgewright.state.waivers import Waiver
@@ -116,13 +116,25 @@ class Run:
         """The steps that were kept, in order."""
         return tuple(step for step in self.steps if step.kept)
 
+    def tells(self, latency: Latency) -> bool:
+        """Return whether times speak of the run's device: a host's say nothing of a Raspberry Pi or a Jetson (P6)."""
+        return self.started.target_device is Device.CPU_GENERIC or latency.environment.label is Label.TARGET
+
+    @property
+    def ranked(self) -> tuple[Step, ...]:
+        """The kept steps, the best first.
+
+        By time against the baseline, each ratio taken in the same processes. Where those times do not speak of the
+        device they decide nothing: the latest decision to keep counts.
+        """
+        if all(step.benchmark is None or self.tells(step.benchmark.candidate) for step in self.kept):
+            return tuple(sorted(self.kept, key=Step.time_ratio))
+        return self.kept[::-1]
+
     @property
     def best(self) -> Step | None:
-        """The kept step with the smallest time against the baseline; `None` where the original is the best there is.
-
-        Only ratios are compared: each was taken against the baseline in the same processes.
-        """
-        return min(self.kept, key=Step.time_ratio, default=None)
+        """The best kept step; `None` where the original is the best there is."""
+        return next(iter(self.ranked), None)
 
     @property
     def current(self) -> Artifact | None:

@@ -11,23 +11,25 @@ import anyio
 from mcp import Client, StdioServerParameters
 from mcp.types import CallToolResult
 
-from edgewright.server.demo.script import Scene, scenes
+from edgewright.server.demo.script import SCRIPTS, Scene
+from edgewright.state.artifacts import Device
 
 ASSETS = Path(__file__).parent / "fashion_mnist"
 SHOWN_ARGUMENT_CHARACTERS = 60
 WIDTH = 110
 
 
-def walk(state_folder: Path | None, record: Path | None) -> int:
+def walk(state_folder: Path | None, record: Path | None, device: Device) -> int:
     """Walk the demo; return 0 where every call ended as the script expects.
 
     Args:
         state_folder: Where ledger and packages go; a temporary folder that stays, where it is not given.
         record: File that the transcript is also written to, as Markdown.
+        device: What the model is made for; one of `SCRIPTS`.
     """
     folder = state_folder or Path(tempfile.mkdtemp(prefix="edgewright-demo-"))
     transcript = Transcript()
-    status = anyio.run(_walk, folder.resolve(), transcript)
+    status = anyio.run(_walk, folder.resolve(), transcript, device)
     if record is not None:
         text = "\n".join(transcript.lines).replace(str(folder.resolve()), "/demo")
         record.write_text(f"```text\n{text.strip()}\n```\n", encoding="utf-8")
@@ -56,12 +58,13 @@ class Transcript:
                 print(shown, flush=True)
 
 
-async def _walk(folder: Path, transcript: Transcript) -> int:
+async def _walk(folder: Path, transcript: Transcript, device: Device) -> int:
     data = folder / "data"
     # A copy: package managers install by hard links, and the server refuses links out of its allowed folders.
     shutil.copytree(ASSETS, data, dirs_exist_ok=True)
     command = ["-I", "-m", "edgewright.server", "serve", "--root", str(data), "--state-folder", str(folder / "state")]
-    script = scenes(str(data / "fashion_mnist_cnn.onnx"), str(data / "validation.npz"), str(data / "calibration.npz"))
+    model, scenes = SCRIPTS[device]
+    script = scenes(str(data / model), str(data / "validation.npz"), str(data / "calibration.npz"))
     run, surprises = "", 0
     async with Client(StdioServerParameters(command=sys.executable, args=command)) as client:
         for number, scene in enumerate(script, start=1):
@@ -111,5 +114,7 @@ def _show(scene: Scene, result: CallToolResult, content: dict[str, Any], transcr
 
 
 def _short(value: object) -> str:
+    if isinstance(value, dict) and "path" in value:  # data with its card in the call
+        return f"{Path(value['path']).name} with its card"
     text = Path(value).name if isinstance(value, str) and value.startswith("/") else repr(value)
     return text if len(text) <= SHOWN_ARGUMENT_CHARACTERS else text[:SHOWN_ARGUMENT_CHARACTERS] + "..."

@@ -7,9 +7,9 @@ import run_builder as build
 from run_builder import FAILING, PASSING
 
 from edgewright.knowledge.advise import STRATEGIES, advise
-from edgewright.state.artifacts import Artifact, Device, Recipe
+from edgewright.state.artifacts import Artifact, Device, Format, Recipe
 from edgewright.state.errors import Code
-from edgewright.state.events import Event, JobOutcome, JobStarted, Kept, Packaged, Reverted
+from edgewright.state.events import CandidateMade, Event, JobOutcome, JobStarted, Kept, Packaged, Reverted
 from edgewright.state.phases import TABLE, Call, Phase
 from edgewright.state.run import Run, apply, fold
 
@@ -126,3 +126,66 @@ def recipe_of(tool: str, arguments: dict[str, object]) -> Recipe:
     if arguments["scheme"] == "int8_static":
         defaults = {"per_channel": True, "calibration_method": "minmax", "calibration_samples": 200}
     return Recipe(tool, str(arguments["scheme"]), {**defaults, **arguments})
+
+
+def lite_run(device: Device = Device.RASPBERRY_PI_5, target_ms: float | None = None) -> Run:
+    found = build.profiled(calibration=build.dataset("calibration"))
+    original = replace(found.original, format=Format.TFLITE)
+    return fold(
+        "run",
+        [
+            build.started(target_device=device, latency_target_ms=target_ms),
+            replace(found, original=original, root=original),
+        ],
+    )
+
+
+def followed(run: Run, values: dict[str, float]) -> tuple[Run, list[str]]:
+    """Follow the first advice to the package; return the run and the schemes in order."""
+    schemes: list[str] = []
+    for _ in range(STEPS_AT_MOST):
+        advice = advise(run)[0]
+        if advice.tool == "get_state":
+            break
+        arguments = dict(advice.arguments)
+        if advice.tool == "quantize":
+            schemes.append(str(arguments["scheme"]))
+        event = outcome(run, advice.tool, arguments, values.get(schemes[-1] if schemes else "", PASSING), 1.2)
+        if isinstance(event, CandidateMade):
+            event = replace(event, artifact=replace(event.artifact, format=Format.TFLITE))
+        run = apply(run, event)
+    return run, schemes
+
+
+@pytest.mark.promise("P6")
+def test_a_pi_begins_with_float16_and_is_done_where_no_latency_was_asked_for() -> None:
+    run, schemes = followed(lite_run(), {})
+    assert schemes == ["fp16"]
+    assert [package.artifact for package in run.packages] == [run.steps[0].artifact.sha256]
+
+
+@pytest.mark.promise("P6")
+def test_a_pi_goes_on_to_int8_where_its_latency_target_is_not_met_and_ships_the_latest_that_passes() -> None:
+    run, schemes = followed(lite_run(target_ms=5.0), {"int8_dynamic": FAILING})
+    assert schemes == ["fp16", "int8_static", "int8_dynamic"]
+    # On this host int8 was slower, which says nothing of the Pi.
+    assert run.packages[-1].artifact == run.steps[1].artifact.sha256
+
+
+def test_where_every_scheme_fails_the_way_out_is_named() -> None:
+    schemes = dict.fromkeys(["fp16", "int8_static", "int8_dynamic"], FAILING)
+    run = lite_run(target_ms=5.0)
+    said = []
+    for _ in range(STEPS_AT_MOST):
+        advice = advise(run)[0]
+        if advice.tool in {"package", "get_state"}:
+            break
+        said.append(advice.why)
+        event = outcome(run, advice.tool, dict(advice.arguments), min(schemes.values()), 1.2)
+        run = apply(run, event)
+    assert sum("smaller model" in why for why in said) == 1
+    assert "QAT" in said[-1]
+
+
+def test_schemes_of_another_format_are_not_advised() -> None:
+    assert [advice.tool for advice in advise(lite_run(Device.CPU_GENERIC))] == ["get_state"]

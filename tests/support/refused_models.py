@@ -47,10 +47,6 @@ def torch_archive(path: Path, _sound: Path) -> None:
         packed.writestr("archive/version", "3\n")
 
 
-def tflite(path: Path, _sound: Path) -> None:
-    path.write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(1000))
-
-
 def truncated(path: Path, sound: Path) -> None:
     content = sound.read_bytes()
     path.write_bytes(content[: len(content) // 2])

@@ -126,14 +126,13 @@ async def test_a_path_that_is_no_file_under_a_root_is_refused_and_starts_no_run(
         ("truncated", "MODEL_INVALID", "again"),
         ("raw_pickle", "MODEL_UNSUPPORTED", "never loaded"),
         ("torch_archive", "MODEL_UNSUPPORTED", "torch.onnx.export"),
-        ("tflite", "MODEL_UNSUPPORTED", "tf2onnx"),
         ("external_data", "MODEL_EXTERNAL_DATA", "one file"),
         ("not_finite", "MODEL_NOT_FINITE", "again"),
         ("custom_operator", "MODEL_UNSUPPORTED", "standard ONNX operators"),
         ("future_opset", "MODEL_UNSUPPORTED", "opset_version"),
     ],
 )
-async def test_a_file_that_is_no_sound_onnx_model_is_refused_with_what_to_do(
+async def test_a_file_that_is_no_sound_model_is_refused_with_what_to_do(
     connect: Connect, root: Path, content: str, code: str, said: str
 ) -> None:
     path = root / "model.onnx"

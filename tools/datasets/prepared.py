@@ -72,6 +72,8 @@ def open_dataset(dataset: Dataset, workspace: Workspace) -> PreparedData:
 def check_fits(data: PreparedData, inputs: tuple[TensorSpec, ...]) -> None:
     """Compare the prepared samples with what a model takes: names, element types, shapes of every sample.
 
+    Integers that stand for real numbers are made of float32 samples where the model is run.
+
     An input whose rank is one above the samples' has a batch dimension in front; one of equal rank takes a sample as
     it is.
 
@@ -90,10 +92,10 @@ def check_fits(data: PreparedData, inputs: tuple[TensorSpec, ...]) -> None:
 
 def _check_input(spec: TensorSpec, column: Column) -> None:
     takes = f"{spec.dtype} ({', '.join('any' if size is None else str(size) for size in spec.shape)})"
-    if column.dtype != spec.dtype:
+    if column.dtype not in {spec.dtype, spec.meaning.dtype}:
         _refuse(
             f"the model's input {spec.name} takes {takes}, and the samples are {column.dtype}",
-            f'write "dtype": "{spec.dtype}" for that input in the data card',
+            f'write "dtype": "{spec.meaning.dtype}" for that input in the data card',
             input=spec.name,
         )
     sizes = spec.shape[1:] if len(spec.shape) == column.rank + 1 else spec.shape

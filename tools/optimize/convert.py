@@ -12,6 +12,7 @@ from onnx import ModelProto
 
 from edgewright.state.artifacts import Format
 from edgewright.state.errors import Code, Refused
+from edgewright.tools.formats.model import Model
 from edgewright.tools.optimize.comparison import OutputComparison
 from edgewright.tools.optimize.fingerprint import fingerprint
 from edgewright.tools.optimize.step import Made, make
@@ -28,6 +29,8 @@ LEAST_COSINE = 0.999
 LEAST_AGREEMENT = 0.99
 
 OPERATIONS = ("simplify", "optimize_graph", "opset")
+# From the format of a base to that of the result.
+ROADS = ((Format.ONNX, Format.ONNX),)
 
 
 def convert(order: ConvertOrder, workspace: Workspace, target: Target) -> Made:
@@ -43,15 +46,18 @@ def convert(order: ConvertOrder, workspace: Workspace, target: Target) -> Made:
 
 
 def _check_offered(order: ConvertOrder) -> None:
-    if order.format is not Format.ONNX:
+    if (order.base.format, order.format) not in ROADS:
+        offered = [f"{start} to {end}" for start, end in ROADS]
         raise Refused.because(
             Code.SCHEME_NOT_OFFERED,
-            f"converting to {order.format}",
-            f"this version makes no {order.format}",
-            "keep to format='onnx'",
+            f"converting {order.base.format} to {order.format}",
+            f"this version converts {' and '.join(offered)}",
+            "call quantize, which works on ONNX and TFLite alike; or convert the model with its own framework and "
+            "profile the result",
             "P8",
             format=str(order.format),
-            offered=["onnx"],
+            base=str(order.base.format),
+            offered=offered,
         )
     unknown = [name for name in order.operations if name not in OPERATIONS]
     if unknown or not order.operations:
@@ -89,7 +95,7 @@ class Rewriting:
         self._operations = operations
         self._opset = opset
 
-    def requires(self, model: ModelProto) -> None:
+    def requires(self, model: Model) -> None:
         """Any admitted model will do."""
 
     def run(self, source: Path, made: Path) -> tuple[str, ...]:

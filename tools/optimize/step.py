@@ -1,7 +1,8 @@
 """The contract of every optimisation: `requires` -> `run` -> `ensures`, on a copy of the base.
 
 A step writes a new file and says what to know about it. Everything that makes that file a candidate is done here, once
-for all steps: it must differ from its base, be well formed, keep the base's interface, run, and answer with numbers.
+for all steps and formats: it must differ from its base, be well formed, keep the base's interface, run, and answer with
+numbers. What a file says, `edgewright.tools.formats` reads; a candidate has the format of its base.
 """
 
 import shutil
@@ -11,19 +12,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol
 
-import onnx
-from onnx import ModelProto, checker
-
-from edgewright.state.artifacts import Artifact, Format, Recipe
+from edgewright.state.artifacts import Artifact, Recipe
 from edgewright.state.errors import Code, CorruptArtifact, Refused
 from edgewright.state.files import file_sha256
+from edgewright.tools.formats.model import Model, read
 from edgewright.tools.legible import clause, legible
 from edgewright.tools.optimize.comparison import OutputComparison, compare
-from edgewright.tools.optimize.fingerprint import fingerprint
-from edgewright.tools.optimize.naming import candidate_name
+from edgewright.tools.optimize.naming import EXTENSIONS, candidate_name
 from edgewright.tools.orders import ConvertOrder, QuantizeOrder
-from edgewright.tools.profile.inspect import inputs_of, outputs_of, precision_of
-from edgewright.tools.profile.lineage import stamp
 from edgewright.tools.targets.target import Target
 from edgewright.tools.workspace import Workspace
 
@@ -58,7 +54,7 @@ class Step(Protocol):
     parameters: Mapping[str, object]
     tools: Mapping[str, str]
 
-    def requires(self, model: ModelProto) -> None:
+    def requires(self, model: Model) -> None:
         """Refuse a base that the step cannot work on. Must not change it."""
 
     def run(self, source: Path, made: Path) -> tuple[str, ...]:
@@ -77,16 +73,17 @@ def make(step: Step, order: QuantizeOrder | ConvertOrder, workspace: Workspace, 
     """
     folder = workspace.scratch(step.option)
     folder.mkdir()
-    source, made = folder / "base.onnx", folder / "candidate.onnx"
+    extension = EXTENSIONS[order.base.format]
+    source, made = folder / f"base.{extension}", folder / f"candidate.{extension}"
     shutil.copyfile(workspace.path_of(order.base.sha256), source)
-    base = onnx.load(source, load_external_data=False)
+    base = read(source, order.base.format)
     step.requires(base)
     workspace.progress(0, 3, f"{step.call} {step.option}")
     findings = _run(step, source, made)
-    candidate = onnx.load(made, load_external_data=False)
+    candidate = read(made, order.base.format)
     _check_candidate(step, base, candidate)
-    stamp(candidate, order.lineage)
-    onnx.save(candidate, made)
+    candidate.mark(order.lineage)
+    candidate.save(made)
     artifact = _artifact(step, order, candidate, made)
     workspace.progress(1, 3, "comparing outputs with the base's")
     comparison = compare(order.base, (artifact, made), order.validation, workspace, target)
@@ -124,10 +121,10 @@ def _doing(step: Step) -> str:
     return f"{'quantizing' if step.call == 'quantize' else 'converting'} this model by {step.option}"
 
 
-def _check_candidate(step: Step, base: ModelProto, candidate: ModelProto) -> None:
+def _check_candidate(step: Step, base: Model, candidate: Model) -> None:
     what = _doing(step)
-    before = (*inputs_of(base), *outputs_of(base))
-    after = (*inputs_of(candidate), *outputs_of(candidate))
+    before = [spec.meaning for spec in (*base.inputs, *base.outputs)]
+    after = [spec.meaning for spec in (*candidate.inputs, *candidate.outputs)]
     if before != after:
         changed = [f"{old} became {new}" for old, new in zip_longest(before, after) if old != new]
         raise Refused.because(
@@ -138,7 +135,7 @@ def _check_candidate(step: Step, base: ModelProto, candidate: ModelProto) -> Non
             "P9",
             option=step.option,
         )
-    if fingerprint(base) == fingerprint(candidate):
+    if base.fingerprint() == candidate.fingerprint():
         raise Refused.because(
             Code.NOTHING_CHANGED,
             what,
@@ -146,16 +143,15 @@ def _check_candidate(step: Step, base: ModelProto, candidate: ModelProto) -> Non
             "choose another option, or another base",
             option=step.option,
         )
-    try:
-        checker.check_model(candidate)
-    except (checker.ValidationError, ValueError) as error:
+    fault = candidate.fault()
+    if fault is not None:
         raise Refused.because(
             Code.MODEL_INVALID,
             what,
-            f"onnx.checker rejects the result: {clause(error)}",
+            fault,
             "simplify the model first, or choose another option",
             option=step.option,
-        ) from error
+        )
 
 
 def _check_finite(step: Step, comparison: tuple[OutputComparison, ...]) -> None:
@@ -172,16 +168,16 @@ def _check_finite(step: Step, comparison: tuple[OutputComparison, ...]) -> None:
             )
 
 
-def _artifact(step: Step, order: QuantizeOrder | ConvertOrder, candidate: ModelProto, made: Path) -> Artifact:
-    precision = precision_of(candidate)
+def _artifact(step: Step, order: QuantizeOrder | ConvertOrder, candidate: Model, made: Path) -> Artifact:
+    precision, model_format = candidate.precision, order.base.format
     return Artifact(
         sha256=file_sha256(made),
-        name=candidate_name(order.model_name, step.optimization, precision, Format.ONNX),
-        format=Format.ONNX,
+        name=candidate_name(order.model_name, step.optimization, precision, model_format),
+        format=model_format,
         precision=precision,
         size_bytes=made.stat().st_size,
         parent=order.base.sha256,
         recipe=Recipe(step.call, step.option, step.parameters, step.tools),
-        inputs=inputs_of(candidate),
-        outputs=outputs_of(candidate),
+        inputs=candidate.inputs,
+        outputs=candidate.outputs,
     )

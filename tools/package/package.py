@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from edgewright.state.artifacts import Format
 from edgewright.state.errors import Code, CorruptArtifact, Refused
 from edgewright.state.files import file_sha256, sync_folder, write_whole
 from edgewright.tools.datasets.prepared import open_dataset
@@ -23,8 +25,21 @@ from edgewright.tools.package.manifest import manifest
 from edgewright.tools.package.smoke import smoke_samples, tolerance_of, write_samples
 from edgewright.tools.workspace import Workspace
 
-# File name to the package that its source lies in: shipped as they are, so that what runs there is what ran here.
-SHIPPED = {"inference.py": "edgewright.tools.package.shipped", "preprocessing.py": "edgewright.tools.datasets"}
+# File name in a package to where its source lies: shipped as they are, so that what runs there is what ran here.
+SHIPPED = MappingProxyType(
+    {
+        "inference.py": ("edgewright.tools.package.shipped", "inference.py"),
+        "preprocessing.py": ("edgewright.tools.datasets", "preprocessing.py"),
+        "quantization.py": ("edgewright.tools.probe", "quantization.py"),
+    }
+)
+RUNNERS = MappingProxyType(
+    {
+        Format.ONNX: ("edgewright.tools.package.shipped", "onnxruntime_runner.py"),
+        Format.TFLITE: ("edgewright.tools.probe", "litert_runner.py"),
+    }
+)
+"""What executes a model of each format; shipped as `runner.py`."""
 MESSAGE_CHARACTERS = 600
 
 
@@ -110,8 +125,8 @@ def _write_data(order: PackageOrder, workspace: Workspace, folder: Path) -> dict
 def _write_documents(order: PackageOrder, folder: Path) -> None:
     _write_json(folder / "evidence.json", _mapping(order.statement["evidence"]))
     write_whole(folder / "report.md", order.report.encode())
-    for name, source in SHIPPED.items():
-        write_whole(folder / name, files(source).joinpath(name).read_bytes())
+    for name, (package, source) in {**SHIPPED, "runner.py": RUNNERS[order.artifact.format]}.items():
+        write_whole(folder / name, files(package).joinpath(source).read_bytes())
 
 
 def _verified(folder: Path, workspace: Workspace) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from edgewright.state.evidence import Dataset
 from edgewright.state.files import write_whole
 from edgewright.tools.datasets.preprocessing import prepare
 from edgewright.tools.probe.columns import Array, Column
+from edgewright.tools.probe.quantization import to_integers
 from edgewright.tools.workspace import Workspace
 
 SAMPLES = 4
@@ -75,7 +76,7 @@ def smoke_samples(
         sample = Sample(
             raw=store.raw(index, number, inputs) if batch == 1 else None,
             prepared=tuple(
-                _batch(column, rows, batched=entry["batch_size"] is not None)
+                _quantised(_batch(column, rows, batched=entry["batch_size"] is not None), entry)
                 for entry, column in zip(inputs, columns, strict=True)
             ),
             expected=tuple(
@@ -140,12 +141,17 @@ def _batch(column: Column, rows: list[int], *, batched: bool) -> Array:
     return np.stack([column[row] for row in rows]) if batched else np.array(column[rows[0]], order="C")
 
 
+def _quantised(values: Array, entry: Mapping[str, Any]) -> Array:
+    """Return real numbers as the integers that the model takes, where it takes integers for them."""
+    return values if entry["quantization"] is None else to_integers(values, **entry["quantization"])
+
+
 def _check_preprocessing(sample: Sample, inputs: Inputs, number: int) -> None:
     """Refuse a package whose preprocessing gives other numbers than those that accuracy was measured with (P9)."""
     if sample.raw is None:
         return
     for entry, measured in zip(inputs, sample.prepared, strict=True):
-        found = prepare(sample.raw[entry["array"]][np.newaxis], entry)
+        found = _quantised(prepare(sample.raw[entry["array"]][np.newaxis], entry), entry)
         found = found[0] if entry["batch_size"] is None else found
         if found.dtype != measured.dtype or not np.array_equal(found, measured):
             raise Refused.because(

@@ -110,7 +110,11 @@ def _model(variant: Variant) -> Facts:
 
 
 def _tensor(spec: TensorSpec) -> Facts:
-    return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+    content: Facts = {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+    meaning = spec.quantization
+    if meaning is None:
+        return content
+    return {**content, "quantization": {"scale": meaning.scale, "zero_point": meaning.zero_point}}
 
 
 def _link(artifact: Artifact) -> Facts:

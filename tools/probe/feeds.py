@@ -1,5 +1,8 @@
 """Puts samples in front of a model: checks that they fit, adds the batch dimension, stacks.
 
+The rule of types: an input takes samples of its own element type; one whose integers stand for real numbers takes
+float32 samples too, and they become integers here, before any clock starts.
+
 The rule of ranks: an input whose rank is one above that of its samples has a batch dimension in front; one whose rank
 is theirs takes a sample as it is; anything else does not fit.
 """
@@ -13,6 +16,7 @@ import numpy as np
 
 from edgewright.tools.probe.answer import ProbeError
 from edgewright.tools.probe.columns import Array, Column
+from edgewright.tools.probe.quantization import to_integers
 from edgewright.tools.probe.session import Port
 
 # Prepared inputs stay in memory while a model is timed; beyond this, fewer samples take turns.
@@ -28,12 +32,14 @@ class Feeding:
         batched: Inputs that take a batch dimension in front.
         batch: Samples per inference that the model fixes; `None` where it takes any number.
         n: Samples.
+        quantised: Inputs whose samples become integers, each with element type, scale and zero point.
     """
 
     columns: Mapping[str, Column]
     batched: Tuple[str, ...]
     batch: Optional[int]
     n: int
+    quantised: Mapping[str, Tuple[str, float, int]]
 
     @property
     def regular(self) -> bool:
@@ -42,12 +48,14 @@ class Feeding:
 
     def feed(self, rows: Sequence[int]) -> Dict[str, Array]:
         """Return the arrays of one inference over these samples."""
-        return {
+        arrays = {
             name: np.stack([column[row] for row in rows])
             if name in self.batched
             else np.array(column[rows[0]], order="C")
             for name, column in self.columns.items()
         }
+        integers = {name: to_integers(arrays[name], *target) for name, target in self.quantised.items()}
+        return {**arrays, **integers}
 
     def spread(self, count: int) -> List[Dict[str, Array]]:
         """Return up to `count` inferences over samples spread evenly over the dataset, copied into memory."""
@@ -79,7 +87,12 @@ def feeding(ports: Sequence[Port], columns: Mapping[str, Column]) -> Feeding:
     batch = sizes.pop() if sizes else (None if len(batched) == len(ports) else 1)
     if len(batched) < len(ports) and batch != 1:
         raise _mismatch(f"some inputs take a batch of {batch} and others a single sample")
-    return Feeding(columns, batched, batch, counts.pop())
+    quantised = {
+        port.name: (port.dtype, *port.quantization)
+        for port in ports
+        if port.quantization and columns[port.name].dtype != port.dtype
+    }
+    return Feeding(columns, batched, batch, counts.pop(), quantised)
 
 
 def open_columns(index: Mapping[str, Any], objects: Mapping[str, str]) -> Dict[str, Column]:
@@ -106,7 +119,7 @@ def _fits(port: Port, column: Column) -> bool:
                 wrong |= shapes[:, axis] != size
     else:
         wrong[:] = True
-    if column.dtype != port.dtype or wrong.any():
+    if (column.dtype != port.dtype and not _becomes_integer(port, column)) or wrong.any():
         row = int(np.argmax(wrong))
         shape = ", ".join(str(size) for size in shapes[row].tolist())
         raise _mismatch(
@@ -114,6 +127,10 @@ def _fits(port: Port, column: Column) -> bool:
             "without a batch dimension"
         )
     return batched
+
+
+def _becomes_integer(port: Port, column: Column) -> bool:
+    return port.quantization is not None and column.dtype == "float32"
 
 
 def _listed(names: "set[str]") -> str:

@@ -18,6 +18,7 @@ from edgewright.tools.probe.column_writer import ColumnWriter
 from edgewright.tools.probe.columns import Array
 from edgewright.tools.probe.feeds import Feeding
 from edgewright.tools.probe.progress import Progress
+from edgewright.tools.probe.quantization import to_real
 from edgewright.tools.probe.session import Session
 
 
@@ -64,11 +65,15 @@ def _per_sample(session: Session, plan: Feeding, batch: int) -> Iterator[List[Ar
 
 
 def _arrays(session: Session, rows: Sequence[int], plan: Feeding) -> List[Array]:
+    """Return the outputs, integers that stand for real numbers as those."""
     outputs = session.run(plan.feed(rows))
     for port, output in zip(session.outputs, outputs):
         if not isinstance(output, np.ndarray) or output.dtype.hasobject:
             raise ProbeError("output", f"output {port.name} is {port.dtype}, not an array of numbers")
-    return outputs
+    return [
+        output if port.quantization is None else to_real(output, *port.quantization)
+        for port, output in zip(session.outputs, outputs)
+    ]
 
 
 def _check_batch(session: Session, outputs: Sequence[Array], batch: int) -> None:

@@ -10,7 +10,10 @@ from typing import Any, List, Mapping, Optional, Protocol, Sequence, Tuple, cast
 from edgewright.tools.probe.answer import ProbeError
 from edgewright.tools.probe.columns import Array
 
-RUNTIMES = {"onnxruntime": "edgewright.tools.probe.onnxruntime_session"}
+RUNTIMES = {
+    "onnxruntime": "edgewright.tools.probe.onnxruntime_session",
+    "litert": "edgewright.tools.probe.litert_session",
+}
 
 Feed = Mapping[str, Array]
 
@@ -23,11 +26,13 @@ class Port:
         name: As the graph calls it.
         dtype: NumPy's name of the element type, or the runtime's word for what is no array of numbers.
         shape: `None` where the size is open.
+        quantization: Scale and zero point, where integers stand for real numbers.
     """
 
     name: str
     dtype: str
     shape: Tuple[Optional[int], ...]
+    quantization: Optional[Tuple[float, int]] = None
 
     def __str__(self) -> str:
         return f"{self.dtype} ({', '.join('?' if size is None else str(size) for size in self.shape)})"

@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto, checker
 
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.legible import clause, is_plain, legible
-from edgewright.tools.profile.framework import Framework, framework_of
+from edgewright.tools.profile.framework import Framework, framework_of, refuse_framework
 from edgewright.tools.profile.functions import check_functions
 from edgewright.tools.profile.graphs import graphs, node_name, nodes, opset_of, tensors
 from edgewright.tools.profile.integrity import check_finite, check_stored, check_text
@@ -23,22 +23,6 @@ LIMIT_BYTES = 2**31 - 1
 # What ONNX Runtime's CPU build executes without anything being loaded into it. `com.microsoft` are its own operators;
 # those of `com.microsoft.nchwc` are written for the one processor that optimised the file.
 _RUNTIME_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
-
-_EXPORT = {
-    Framework.PYTORCH: "load the weights into the model's own code and export with torch.onnx.export; "
-    "pickles are never loaded here, since loading one runs code",
-    Framework.TORCHSCRIPT: "export the module it was scripted from with torch.onnx.export",
-    Framework.PT2: "export the same program with torch.onnx.export",
-    Framework.PICKLE: "export the model to ONNX with the library that made it; pickles are never loaded here, since "
-    "loading one runs code",
-    Framework.KERAS: "export with model.export(path, format='onnx')",
-    Framework.HDF5: "load it in Keras and export with model.export(path, format='onnx')",
-    Framework.SAVED_MODEL: "convert with python -m tf2onnx.convert --saved-model",
-    Framework.TFLITE: "convert with python -m tf2onnx.convert --tflite, or export from the source framework",
-    Framework.TENSORRT: "give the ONNX file that the engine was built from; an engine is native code of one device",
-    Framework.SAFETENSORS: "export the whole model to ONNX: weights alone cannot be run",
-    Framework.ORT: "give the .onnx file that it was made from",
-}
 
 
 def admit_onnx(path: Path) -> ModelProto:
@@ -70,7 +54,7 @@ def _refuse(code: Code, why: str, do: str, **facts: object) -> NoReturn:
 def _parse(path: Path) -> ModelProto:
     framework = framework_of(path)
     if framework is not Framework.ONNX:
-        _refuse_framework(framework, path)
+        refuse_framework(framework, path)
     size_bytes = path.stat().st_size
     if size_bytes > LIMIT_BYTES:
         _refuse(
@@ -95,15 +79,6 @@ def _parse(path: Path) -> ModelProto:
             "copy or export the file again and compare its checksum",
         )
     return model
-
-
-def _refuse_framework(framework: Framework, path: Path) -> NoReturn:
-    facts = {"framework": framework.name.lower(), "size_bytes": path.stat().st_size}
-    if framework in _EXPORT:
-        _refuse(Code.MODEL_UNSUPPORTED, f"the file is {framework}, and only ONNX is taken", _EXPORT[framework], **facts)
-    if framework in {Framework.EMPTY, Framework.ONNX_TRUNCATED, Framework.PROTOBUF}:
-        _refuse(Code.MODEL_INVALID, f"the file is {framework}", "copy or export the file again", **facts)
-    _refuse(Code.MODEL_FORMAT_UNKNOWN, f"the file is {framework}", "give the path of an .onnx file", **facts)
 
 
 def _check_structure(model: ModelProto) -> None:

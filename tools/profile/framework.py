@@ -12,6 +12,9 @@ import zipfile
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import NoReturn
+
+from edgewright.state.errors import Code, Refused
 
 HEAD_BYTES = 4096
 # A safetensors header longer than this is refused by its own library.
@@ -55,6 +58,38 @@ _SIGNATURES = (
     (0, b"ptrt", Framework.TENSORRT),
     (0, b"ftrt", Framework.TENSORRT),
 )
+
+
+_EXPORT = {
+    Framework.PYTORCH: "load the weights into the model's own code and export with torch.onnx.export; "
+    "pickles are never loaded here, since loading one runs code",
+    Framework.TORCHSCRIPT: "export the module it was scripted from with torch.onnx.export",
+    Framework.PT2: "export the same program with torch.onnx.export",
+    Framework.PICKLE: "export the model to ONNX with the library that made it; pickles are never loaded here, since "
+    "loading one runs code",
+    Framework.KERAS: "export with model.export(path, format='onnx')",
+    Framework.HDF5: "load it in Keras and export with model.export(path, format='onnx')",
+    Framework.SAVED_MODEL: "convert with python -m tf2onnx.convert --saved-model",
+    Framework.TENSORRT: "give the ONNX file that the engine was built from; an engine is native code of one device",
+    Framework.SAFETENSORS: "export the whole model to ONNX: weights alone cannot be run",
+    Framework.ORT: "give the .onnx file that it was made from",
+}
+
+
+def refuse_framework(framework: Framework, path: Path) -> NoReturn:
+    """Refuse a file of a framework that no run begins from.
+
+    Raises:
+        Refused: MODEL_UNSUPPORTED with the way out, MODEL_INVALID or MODEL_FORMAT_UNKNOWN.
+    """
+    facts = {"framework": framework.name.lower(), "size_bytes": path.stat().st_size}
+    if framework in _EXPORT:
+        code, why, do = Code.MODEL_UNSUPPORTED, f"{framework}, and only ONNX and TFLite are taken", _EXPORT[framework]
+    elif framework in {Framework.EMPTY, Framework.ONNX_TRUNCATED, Framework.PROTOBUF}:
+        code, why, do = Code.MODEL_INVALID, str(framework), "copy or export the file again"
+    else:
+        code, why, do = Code.MODEL_FORMAT_UNKNOWN, str(framework), "give the path of an .onnx or .tflite file"
+    raise Refused.because(code, "this model", f"the file is {why}", do, **facts)
 
 
 def framework_of(path: Path) -> Framework:

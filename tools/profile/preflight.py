@@ -14,10 +14,9 @@ from edgewright.tools.datasets.calibration import LEAST_SAMPLES, Severity, calib
 from edgewright.tools.datasets.entry import import_file
 from edgewright.tools.datasets.prepare import prepare
 from edgewright.tools.datasets.prepared import PreparedData, check_fits, open_dataset
+from edgewright.tools.formats.model import FORMATS, Model, admit
 from edgewright.tools.orders import ProfileOrder
-from edgewright.tools.profile.admission import admit_onnx
-from edgewright.tools.profile.inspect import inspect_model, precision_of
-from edgewright.tools.profile.lineage import lineage_of
+from edgewright.tools.profile.framework import framework_of, refuse_framework
 from edgewright.tools.validate.metrics import metric_named
 from edgewright.tools.workspace import Progress, Workspace
 
@@ -59,7 +58,8 @@ def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> 
     """
     metric = metric_named(order.metric)
     progress(0, 1, "importing the model")
-    original, graph, ancestor = _import_model(order, workspace)
+    original, model, ancestor = _import_model(order, workspace)
+    graph = model.graph()
     validation = prepare(order.validation, order.roots, workspace, "validation data", progress)
     check_fits(open_dataset(validation, workspace), graph.inputs)
     _require_enough(open_dataset(validation, workspace), order.least_validation)
@@ -67,8 +67,8 @@ def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> 
     free_bytes = shutil.disk_usage(workspace.folder).free
     checks = (
         Check("source model", "ok", f"{original.name} loads: {graph.nodes} nodes, {graph.parameters} parameters"),
-        Check("framework", "ok", f"ONNX, opset {graph.opset}"),
-        _device(order.target_device),
+        Check("framework", "ok", model.dialect),
+        _device(order.target_device, original.format),
         Check("validation set", "ok", f"{validation.n} samples"),
         Check("metric", "ok", f"{order.metric}, {metric.direction} is better"),
         Check("tolerance", "ok", "within the operator's cap"),
@@ -79,25 +79,27 @@ def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> 
     return Ready(original, graph, ancestor, validation, calibration, checks)
 
 
-def _import_model(order: ProfileOrder, workspace: Workspace) -> tuple[Artifact, Graph, Ancestor | None]:
+def _import_model(order: ProfileOrder, workspace: Workspace) -> tuple[Artifact, Model, Ancestor | None]:
     """Copy the model, hashing what is copied; from here on only the copy is looked at."""
-    copy = workspace.scratch("original.onnx")
+    copy = workspace.scratch("original")
     digest = import_file(order.model_path, order.roots, copy)
-    model = admit_onnx(copy)
-    graph = inspect_model(model)
+    framework = framework_of(copy)
+    if framework not in FORMATS:
+        refuse_framework(framework, copy)
+    model = admit(copy, FORMATS[framework])
     artifact = Artifact(
         sha256=digest,
         name=Path(order.model_path).name,
-        format=Format.ONNX,
-        precision=precision_of(model),
+        format=FORMATS[framework],
+        precision=model.precision,
         size_bytes=copy.stat().st_size,
         parent=None,
         recipe=Recipe("original"),
-        inputs=graph.inputs,
-        outputs=graph.outputs,
+        inputs=model.inputs,
+        outputs=model.outputs,
     )
     workspace.keep(copy)
-    return artifact, graph, _descent(digest, lineage_of(model), order)
+    return artifact, model, _descent(digest, model.lineage, order)
 
 
 def _descent(digest: str, mark: str | None, order: ProfileOrder) -> Ancestor | None:
@@ -149,11 +151,11 @@ def _prepare_calibration(order: ProfileOrder, graph: Graph, workspace: Workspace
     return calibration
 
 
-def _device(device: Device) -> Check:
+def _device(device: Device, have: Format) -> Check:
     wanted = FORMAT_OF_DEVICE[device]
-    if wanted is Format.ONNX:
+    if wanted is have:
         return Check("target device", "ok", f"{device} runs {wanted}")
-    detail = f"{device} runs {wanted}, which this version does not make yet: package will be refused"
+    detail = f"{device} runs {wanted}, and this version does not convert {have} to it yet: package will be refused"
     return Check("target device", "warning", detail)
 
 

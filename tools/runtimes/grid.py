@@ -21,6 +21,7 @@ class Runtime:
         distributions: Names under which packages bring that module.
         format: What it executes.
         install_line: The command that installs it.
+        is_core: Whether every installation has it; otherwise it comes with an extra.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Runtime:
     distributions: tuple[str, ...]
     format: Format
     install_line: str
+    is_core: bool = True
 
 
 RUNTIMES = (
@@ -39,6 +41,15 @@ RUNTIMES = (
         ("onnxruntime", "onnxruntime-gpu"),
         Format.ONNX,
         "pip install onnxruntime",
+    ),
+    Runtime(
+        "litert",
+        "LiteRT",
+        "ai_edge_litert",
+        ("ai-edge-litert", "ai-edge-litert-nightly"),
+        Format.TFLITE,
+        "pip install 'edgewright[tflite]'",
+        is_core=False,
     ),
 )
 

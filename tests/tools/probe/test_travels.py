@@ -15,6 +15,7 @@ from edgewright.tools.targets.bundle import write_bundle
 
 SOURCES = sorted(Path(probe.__file__).parent.glob("*.py"))
 ITSELF = "edgewright.tools.probe"
+RUNTIMES_OF = {"onnxruntime_session": {"onnxruntime"}, "litert_runner": {"ai_edge_litert", "tflite_runtime"}}
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
@@ -24,9 +25,7 @@ def test_every_module_is_python_3_9(source: Path) -> None:
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_every_module_needs_the_standard_library_numpy_and_its_runtime_only(source: Path) -> None:
-    allowed = {"numpy", *sys.stdlib_module_names}
-    if source.stem.endswith("_session"):
-        allowed.add(source.stem.removesuffix("_session"))
+    allowed = {"numpy", *sys.stdlib_module_names, *RUNTIMES_OF.get(source.stem, ())}
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
@@ -69,7 +68,11 @@ def test_the_file_runs_alone_and_names_what_it_lacks(tmp_path: Path) -> None:
     assert (ended.stdout, ended.stderr) == ("", "")
     assert json.loads((tmp_path / "answer.json").read_text(encoding="utf-8")) == {
         "version": 1,
-        "error": {"kind": "load", "message": "this probe knows the runtimes onnxruntime, not abacus", "model": None},
+        "error": {
+            "kind": "load",
+            "message": "this probe knows the runtimes litert, onnxruntime, not abacus",
+            "model": None,
+        },
     }
 
 

@@ -13,7 +13,8 @@ from edgewright.tools.runtimes import grid
 def test_asking_imports_no_runtime() -> None:
     script = (
         "import sys; from edgewright.tools.runtimes import grid; [grid.version_of(r) for r in grid.RUNTIMES];"
-        "heavy = {'onnx', 'onnxruntime', 'numpy', 'torch', 'tensorflow', 'pydantic'} & set(sys.modules);"
+        "heavy = {'onnx', 'onnxruntime', 'ai_edge_litert', 'numpy', 'torch', 'tensorflow', 'pydantic'};"
+        "heavy &= set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"
     )
     path = [entry for entry in sys.path if entry]
@@ -39,11 +40,24 @@ def test_a_missing_runtime_is_refused_with_the_line_that_installs_it(monkeypatch
     assert refusal.code is Code.MISSING_EXTRA
     assert refusal.facts["install"] == "pip install onnxruntime"
     assert str(refusal.facts["install"]) in refusal.do
-    assert grid.missing() == {"onnxruntime": "pip install onnxruntime"}
+    assert grid.missing() == {"onnxruntime": "pip install onnxruntime", "litert": "pip install 'edgewright[tflite]'"}
 
 
 @pytest.mark.promise("P8")
-@pytest.mark.parametrize("model_format", sorted(set(Format) - {Format.ONNX}))
+def test_litert_is_there_with_its_version_and_an_extra_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.metadata import version
+
+    entry = grid.require(Format.TFLITE)
+    assert (entry.name, grid.version_of(entry)) == ("litert", version("ai-edge-litert"))
+    monkeypatch.setattr(grid.util, "find_spec", lambda _module: None)
+    with pytest.raises(Refused) as caught:
+        grid.require(Format.TFLITE)
+    assert caught.value.refusal.code is Code.MISSING_EXTRA
+    assert caught.value.refusal.do == "have the operator run: pip install 'edgewright[tflite]'"
+
+
+@pytest.mark.promise("P8")
+@pytest.mark.parametrize("model_format", sorted(set(Format) - {Format.ONNX, Format.TFLITE}))
 def test_a_format_that_this_version_does_not_run_is_no_missing_extra(model_format: Format) -> None:
     with pytest.raises(Refused) as caught:
         grid.require(model_format)

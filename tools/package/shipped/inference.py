@@ -1,4 +1,4 @@
-"""Runs the model of the package that this file lies in. Needs NumPy and ONNX Runtime; pictures need Pillow.
+"""Runs the model of the package that this file lies in. Needs NumPy and what runner.py imports; pictures need Pillow.
 
     python inference.py SAMPLE.npz       one raw sample: the arrays that preprocessing.json names, no batch dimension
     python inference.py PICTURE.png      one raw picture, for a model with a single input
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,9 +29,10 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER))  # isolated mode (-I) leaves it out
 sys.dont_write_bytecode = True  # the package holds the files of its manifest and no others
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when the library loads
-import onnxruntime  # noqa: E402
-from preprocessing import prepare  # type: ignore[import-not-found]  # noqa: E402  # its neighbour in the package
+# Its neighbours in the package.
+from preprocessing import prepare  # type: ignore[import-not-found]  # noqa: E402
+from quantization import to_integers, to_real  # type: ignore[import-not-found]  # noqa: E402
+from runner import Runner  # type: ignore[import-not-found]  # noqa: E402
 
 CHUNK_BYTES = 1 << 20
 
@@ -41,7 +41,23 @@ class Unsound(Exception):
     """Raised when the package is not what its manifest says, or cannot take the given data."""
 
 
-def load(folder: Path = FOLDER) -> onnxruntime.InferenceSession:
+class Model:
+    """The packaged model; real numbers go in and come out, whatever it computes with."""
+
+    def __init__(self, runner: Runner, outputs: list[dict[str, Any]]) -> None:
+        """Take a loaded model and what the manifest says of its outputs, in its order."""
+        self._runner = runner
+        self._outputs = outputs
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Return each output by name; integers that stand for real numbers as those."""
+        return {
+            entry["name"]: to_real(value, **entry["quantization"]) if "quantization" in entry else value
+            for entry, value in zip(self._outputs, self._runner.run(feeds), strict=True)
+        }
+
+
+def load(folder: Path = FOLDER) -> Model:
     """Return the model, loaded with the number of threads that its latency was measured with.
 
     Raises:
@@ -52,9 +68,8 @@ def load(folder: Path = FOLDER) -> onnxruntime.InferenceSession:
     path = folder / model["file"]
     if sha256_of(path) != model["sha256"]:
         raise Unsound(f"{path.name} is not the file that was measured: its SHA-256 is not {model['sha256']}")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = manifest["benchmarks"]["model"]["environment"]["threads"]
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    threads = manifest["benchmarks"]["model"]["environment"]["threads"]
+    return Model(Runner(str(path), threads), model["outputs"])
 
 
 def preprocess(raw: Mapping[str, Array], folder: Path = FOLDER) -> dict[str, Array]:
@@ -77,15 +92,16 @@ def preprocess(raw: Mapping[str, Array], folder: Path = FOLDER) -> dict[str, Arr
             raise Unsound(f"input {entry['name']}: {error}") from error
         if not _suits(sample.shape, entry["shape"]):
             raise Unsound(f"input {entry['name']}: the sample gives {sample.shape}, the model takes {entry['shape']}")
+        if entry["quantization"] is not None:
+            sample = to_integers(sample, **entry["quantization"])
         batch = entry["batch_size"]
         feeds[entry["name"]] = sample if batch is None else np.stack([sample] * batch)
     return feeds
 
 
-def infer(session: onnxruntime.InferenceSession, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """Return each output of one inference by name."""
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(None, dict(feeds)), strict=True))
+def infer(model: Model, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """Return each output of one inference by name, in real numbers."""
+    return model.run(feeds)
 
 
 def verify(folder: Path = FOLDER) -> list[str]:
@@ -99,7 +115,7 @@ def verify(folder: Path = FOLDER) -> list[str]:
         path = folder / file["path"]
         if not path.is_file() or sha256_of(path) != file["sha256"]:
             raise Unsound(f"{file['path']} is missing or is not the file that was packaged")
-    session, smoke = load(folder), manifest["smoke"]
+    model, smoke = load(folder), manifest["smoke"]
     names = [entry["name"] for entry in manifest["model"]["inputs"]]
     largest = 0.0
     repeated = 0
@@ -110,7 +126,7 @@ def verify(folder: Path = FOLDER) -> list[str]:
                 _compare(f"input {name} of {sample['raw']}", value, feeds[name], smoke["tolerance"])
             repeated += 1
         expected = read_arrays(folder / sample["expected"])
-        for number, (name, value) in enumerate(infer(session, feeds).items()):
+        for number, (name, value) in enumerate(infer(model, feeds).items()):
             difference = _compare(f"output {name}", value, expected[f"output_{number}"], smoke["tolerance"])
             largest = max(largest, difference)
     count = len(smoke["samples"])
@@ -200,13 +216,13 @@ def main() -> None:
             answer: dict[str, Any] = {"verified": verify()}
         else:
             names = [entry["name"] for entry in read_json(FOLDER / "manifest.json")["model"]["inputs"]]
-            session = load()
+            model = load()
             feeds = (
                 _read_prepared(arguments.sample, names)
                 if arguments.prepared
                 else preprocess(_read_raw(arguments.sample))
             )
-            answer = {"outputs": {name: value.tolist() for name, value in infer(session, feeds).items()}}
+            answer = {"outputs": {name: value.tolist() for name, value in infer(model, feeds).items()}}
         sys.stdout.write(json.dumps(answer, allow_nan=False) + "\n")
     except (Unsound, OSError, ValueError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
