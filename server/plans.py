@@ -146,7 +146,7 @@ def plan_quantize(_house: House, _look: Transaction, run: Run, request: requests
     profiled = _profiled(run)
     parameters: dict[str, object] = {}
     if request.scheme == "int8_static":
-        parameters = {"per_channel": request.per_channel, "calibration_method": request.calibration_method}
+        parameters = request.model_dump(include={"per_channel", "ranges", "equalize", "correct_bias"})
     return Plan(
         QuantizeOrder(
             base=_base(run, request.base),
@@ -159,8 +159,15 @@ def plan_quantize(_house: House, _look: Transaction, run: Run, request: requests
             validation=profiled.validation,
             target_device=run.started.target_device,
             lineage=profiled.root.sha256,
+            statistics=_statistics(run),
         )
     )
+
+
+def _statistics(run: Run) -> tuple[str, ...]:
+    """Return the calibration statistics that the run's steps kept, the latest first."""
+    found = [step.artifact.recipe.parameters.get("statistics") for step in reversed(run.steps)]
+    return tuple(dict.fromkeys(str(digest) for digest in found if digest))
 
 
 def plan_convert(_house: House, _look: Transaction, run: Run, request: requests.Convert) -> Plan:

@@ -73,6 +73,9 @@ class ProfileModel(Request):
     idempotency_key: Key = ""
 
 
+Ranges = Literal["best", "minmax", "moving_average", "percentile", "entropy", "mse"]
+
+
 class Quantize(Request):
     """Arguments of `quantize`."""
 
@@ -82,9 +85,11 @@ class Quantize(Request):
     )
     base: Base = "current"
     per_channel: bool = Field(True, description="int8_static: one scale per output channel of each weight")  # noqa: FBT003
-    calibration_method: Literal["minmax", "percentile", "entropy"] = Field(
-        "minmax", description="int8_static: how activation ranges are chosen"
+    ranges: Ranges = Field(
+        "best", description="int8_static: how activation ranges are chosen; 'best' tries several on calibration samples"
     )
+    equalize: bool = Field(False, description="int8_static: bring channels to one size across layers first")  # noqa: FBT003
+    correct_bias: bool = Field(False, description="int8_static: take mean errors out of the biases; minutes")  # noqa: FBT003
     calibration_samples: int = Field(200, ge=100, le=100_000, description="int8_static: samples to take ranges from")
     idempotency_key: Key = ""
 

@@ -75,6 +75,7 @@ class QuantizeOrder:
         validation: The validation set, for the comparison of outputs.
         target_device: Decides the kind of INT8.
         lineage: SHA-256 of the run's original, written into the candidate.
+        statistics: SHA-256 of the calibration statistics that earlier steps of the run kept.
     """
 
     base: Artifact
@@ -87,6 +88,7 @@ class QuantizeOrder:
     validation: Dataset
     target_device: Device
     lineage: str
+    statistics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

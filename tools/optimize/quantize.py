@@ -15,11 +15,12 @@ from edgewright.state.evidence import Dataset
 from edgewright.tools.datasets.calibration import LEAST_SAMPLES, choose_samples, require_fit
 from edgewright.tools.datasets.prepared import open_dataset
 from edgewright.tools.legible import legible
+from edgewright.tools.optimize.calibrate.candidate import Calibration, Choices, Samples
 from edgewright.tools.optimize.comparison import OutputComparison
 from edgewright.tools.optimize.fingerprint import fingerprint
 from edgewright.tools.optimize.step import Made, Step, make
 from edgewright.tools.optimize.topology import put_in_order
-from edgewright.tools.optimize.upgrade import normalised, with_opset, with_stored_constants
+from edgewright.tools.optimize.upgrade import name_nodes, normalised, with_opset, with_stored_constants
 from edgewright.tools.orders import QuantizeOrder
 from edgewright.tools.probe import environment
 from edgewright.tools.probe.answer import ProbeError
@@ -28,11 +29,13 @@ from edgewright.tools.probe.session import Port
 from edgewright.tools.profile.graphs import nodes, opset_of
 from edgewright.tools.profile.inspect import has_float32_weights, precision_of
 from edgewright.tools.runtimes.onnxruntime import quantization
-from edgewright.tools.runtimes.onnxruntime.calibration import Feed, Feeds
+from edgewright.tools.runtimes.onnxruntime.activations import Feed, Feeds
 from edgewright.tools.targets.host import Target
 from edgewright.tools.workspace import Workspace
 
 LEAST_CALIBRATION = LEAST_SAMPLES[Format.ONNX]
+# Samples that candidates are tried on and biases corrected with, beside those that ranges are taken from.
+FEW = 32
 # From here on more samples change nothing that was seen (P7).
 WANTED_CALIBRATION = 500
 # Per-channel QuantizeLinear came with opset 13; below it the quantiser writes files that no runtime loads.
@@ -41,7 +44,7 @@ LEAST_OPSET = 13
 OFFERED: Mapping[str, Sequence[str]] = {
     "fp16": (),
     "int8_dynamic": ("per_channel",),
-    "int8_static": ("per_channel", "calibration_method"),
+    "int8_static": ("per_channel", "ranges", "equalize", "correct_bias"),
 }
 _NOT_YET = ("int8_weight_only", "int16x8", "int8_mixed")
 
@@ -62,7 +65,9 @@ class StaticParameters(Parameters):
     """Options of `int8_static`."""
 
     per_channel: bool = True
-    calibration_method: Literal["minmax", "percentile", "entropy"] = "minmax"
+    ranges: Literal["best", "minmax", "moving_average", "percentile", "entropy", "mse"] = "best"
+    equalize: bool = False
+    correct_bias: bool = False
 
 
 def quantize(order: QuantizeOrder, workspace: Workspace, target: Target) -> Made:
@@ -180,7 +185,8 @@ class Static(_Scheme):
     optimization = "static"
 
     def __init__(self, order: QuantizeOrder, workspace: Workspace) -> None:
-        super().__init__(_parameters(StaticParameters, order))
+        parameters = _parameters(StaticParameters, order)
+        super().__init__(parameters)
         if order.calibration is None:
             raise Refused.because(
                 Code.CALIBRATION_MISSING,
@@ -200,8 +206,9 @@ class Static(_Scheme):
                 samples=order.calibration_samples,
                 least=LEAST_CALIBRATION,
             )
-        self._integers = quantization.integers_for(order.target_device)
+        integers = quantization.integers_for(order.target_device)
         self._workspace = workspace
+        self._known = order.statistics
         self._findings = (
             *require_fit(
                 order.calibration,
@@ -211,33 +218,40 @@ class Static(_Scheme):
                 wanted=WANTED_CALIBRATION,
                 candidate="an ONNX candidate",
             ),
-            *_saturation(self._integers, order.target_device),
+            *_saturation(integers, order.target_device),
         )
-        self._feeding = _feeding(order.base, order.calibration, workspace)
-        count = _whole_batches(order.calibration_samples, order.calibration.n, self._feeding.batch or 1)
-        self._rows = choose_samples(order.calibration, workspace, count)
+        here = order.target_device is Device.CPU_GENERIC
+        self._choices = Choices(
+            **parameters.model_dump(),
+            integers=integers,
+            here=here,
+            saturates=here and not integers.symmetric and environment.facts()["vnni"] == "no",
+        )
+        self._samples = _samples(order, order.calibration, workspace)
         self.parameters = {
             **self.parameters,
-            "integers": self._integers.name,
-            "calibration_samples": len(self._rows),
+            "integers": integers.name,
+            "calibration_samples": len(self._samples.rows),
             "calibration": order.calibration.digest,
         }
 
     def run(self, source: Path, made: Path) -> tuple[str, ...]:
         """Calibrate and quantise."""
         prepared = _prepared(source)
-        quantization.quantize_statically(
-            prepared,
-            made,
-            _feeds(self._feeding, self._rows, self._workspace),
-            method=str(self.parameters["calibration_method"]),
-            per_channel=bool(self.parameters["per_channel"]),
-            integers=self._integers,
-        )
+        calibration = Calibration(self._choices, self._samples, self._workspace, self._known, source.parent)
+        calibrated = calibration.write(prepared, made)
+        self.parameters = {
+            **self.parameters,
+            "ranges_chosen": calibrated.ranges,
+            "reduce_range": calibrated.reduce_range,
+            "statistics": calibrated.statistics,
+        }
         count = _check_quantized(prepared, made, self.option, "no operator that computes in 8 bits")
         return (
             *self._findings,
-            f"{count} tensors pass through 8 bits ({self._integers.name}), calibrated on {len(self._rows)} samples",
+            f"{count} tensors pass through 8 bits ({self._choices.integers.name}), calibrated on "
+            f"{len(self._samples.rows)} samples",
+            *calibrated.findings,
         )
 
 
@@ -252,6 +266,9 @@ def _prepared(source: Path) -> Path:
     raised, prepared = source.with_name("raised.onnx"), source.with_name("prepared.onnx")
     onnx.save(with_opset(model, max(LEAST_OPSET, opset_of(model))), raised)
     quantization.prepare(raised, prepared)
+    model = onnx.load(prepared)
+    name_nodes(model)
+    onnx.save(model, prepared)
     return prepared
 
 
@@ -298,13 +315,30 @@ def _whole_batches(asked: int, available: int, batch: int) -> int:
     return count
 
 
-def _feeds(plan: Feeding, rows: Sequence[int], workspace: Workspace) -> Feeds:
+def _samples(order: QuantizeOrder, calibration: Dataset, workspace: Workspace) -> Samples:
+    """Choose the samples that ranges are taken from, and a few to try candidates on: others, where there are others."""
+    plan = _feeding(order.base, calibration, workspace)
+    batch = plan.batch or 1
+    rows = choose_samples(calibration, workspace, _whole_batches(order.calibration_samples, calibration.n, batch))
+    others = sorted(set(range(calibration.n)) - set(rows))
+    few = others if len(others) >= FEW else rows
+    few = [few[place * len(few) // FEW] for place in range(FEW)]
+    few = few[: len(few) // batch * batch] or list(rows[:batch])
+    return Samples(
+        calibration.digest,
+        rows,
+        _feeds(plan, rows, lambda done: workspace.progress(done, len(rows), "calibrating")),
+        _feeds(plan, few, lambda _done: None),
+    )
+
+
+def _feeds(plan: Feeding, rows: Sequence[int], progress: Callable[[int], None]) -> Feeds:
     """Return what gives the chosen samples, batched as the model wants them, once a pass."""
     size = plan.batch or 1
 
     def feeds() -> Iterator[Feed]:
         for start in range(0, len(rows), size):
-            workspace.progress(start, len(rows), "calibrating")
+            progress(start)
             yield plan.feed(rows[start : start + size])
 
     return feeds
