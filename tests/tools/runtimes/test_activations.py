@@ -74,7 +74,16 @@ def test_what_is_left_out_is_what_the_quantiser_overwrites(build: Callable[[], M
     data = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
     tensors = TensorsData(CalibrationMethod.MinMax, {k: tuple(map(np.asarray, v)) for k, v in data.items()})
     quantizer = QDQQuantizer(
-        model, True, False, QuantType.QInt8, QuantType.QUInt8, tensors, [], [], list(OPERATORS), {}
+        model,
+        per_channel=True,
+        reduce_range=False,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QUInt8,
+        tensors_range=tensors,
+        nodes_to_quantize=[],
+        nodes_to_exclude=[],
+        op_types_to_quantize=list(OPERATORS),
+        extra_options={},
     )  # adjusts the ranges as it starts
     adjusted = {name: tuple(np.ravel(each.range_value).tolist()) for name, each in quantizer.tensors_range.items()}
     assert adjusted == ranges

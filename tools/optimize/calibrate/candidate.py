@@ -13,7 +13,7 @@ from edgewright.tools.optimize.calibrate.statistics import Source, Statistics, g
 from edgewright.tools.optimize.repair.bias import correct_biases
 from edgewright.tools.optimize.repair.equalize import equalize
 from edgewright.tools.runtimes.onnxruntime import outputs
-from edgewright.tools.runtimes.onnxruntime.activations import Feeds, calibrated_tensors, stream, with_overwritten
+from edgewright.tools.runtimes.onnxruntime.activations import Array, Feeds, calibrated_tensors, stream, with_overwritten
 from edgewright.tools.runtimes.onnxruntime.quantization import Integers, quantize_statically
 from edgewright.tools.workspace import Workspace
 
@@ -129,7 +129,8 @@ class Calibration:
             form, said = self._best(model, statistics)
             findings.append(said)
         if self._choices.correct_bias:
-            findings.append(self._correct(model, statistics, form))
+            model, said = self._corrected(model, statistics, form)
+            findings.append(said)
         self._quantize(model, made, statistics, form)
         return Calibrated(form.ranges, form.reduce_range, digest, tuple(findings))
 
@@ -155,11 +156,7 @@ class Calibration:
         errors: dict[_Form, float] = {}
 
         def least(*forms: _Form) -> _Form:
-            for form in forms:
-                path = self._folder / "tried.onnx"
-                self._quantize(model, path, statistics, form)
-                given = outputs.outputs(path, self._samples.few, self._folder, exact=not self._choices.here)
-                errors[form] = outputs.error(wanted, given)
+            errors.update((form, self._error(model, statistics, form, wanted)) for form in forms)
             return min(errors, key=errors.__getitem__)
 
         best = least(*(_Form(method) for method in BEST_OF))
@@ -168,7 +165,14 @@ class Calibration:
         figures = ", ".join(f"{form} {error:.2g}" for form, error in errors.items())
         return best, f"ranges by {best}: squared error of the outputs on a few samples, relative to them: {figures}"
 
-    def _correct(self, model: ModelProto, statistics: Statistics, form: _Form) -> str:
+    def _corrected(self, model: ModelProto, statistics: Statistics, form: _Form) -> tuple[ModelProto, str]:
+        """Return the model with corrected biases where these bring the outputs closer, else as it is; and what to say.
+
+        A mean error that comes from cut-off values is not the same for every sample, and correcting it can do harm.
+        """
+        corrected = ModelProto()
+        corrected.CopyFrom(model)
+
         def quantised(current: ModelProto) -> ModelProto:
             path = self._folder / "simulated.onnx"
             self._quantize(current, path, statistics, form, quantize_bias=False)
@@ -177,8 +181,24 @@ class Calibration:
         def progress(done: int, total: int) -> None:
             self._workspace.progress(done, total, "correcting biases")
 
-        count = correct_biases(model, quantised, self._samples.few, self._folder, progress)
-        return f"the biases of {count} layers were corrected" if count else "no layer has a bias to correct"
+        count = correct_biases(corrected, quantised, self._samples.few, self._folder, progress)
+        if not count:
+            return model, "no layer has a bias to correct"
+        wanted = outputs.outputs(model, self._samples.few, self._folder)
+        before, after = (self._error(each, statistics, form, wanted) for each in (model, corrected))
+        figures = f"the relative squared error of the outputs goes from {before:.2g} to {after:.2g}"
+        if after >= before:
+            return model, f"biases were left as they are: with those of {count} layers corrected {figures}"
+        return corrected, f"the biases of {count} layers were corrected: {figures}"
+
+    def _error(
+        self, model: ModelProto, statistics: Statistics, form: _Form, wanted: Sequence[Sequence[Array]]
+    ) -> float:
+        """Return how far the candidate of a model is from the wanted outputs on a few samples."""
+        path = self._folder / "tried.onnx"
+        self._quantize(model, path, statistics, form)
+        given = outputs.outputs(path, self._samples.few, self._folder, exact=not self._choices.here)
+        return outputs.error(wanted, given)
 
     def _quantize(
         self, model: ModelProto, path: Path, statistics: Statistics, form: _Form, *, quantize_bias: bool = True

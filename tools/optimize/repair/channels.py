@@ -199,7 +199,7 @@ def _channels(group: Group, weights: Weights) -> int:
     behind = {layer.spatial(weights) for layer in group.makers}
     shifts = [weights[name] for name in group.shifts]
     fit = all(bias.shape == (channels,) for bias in biases) and all(_fits(s, channels, behind) for s in shifts)
-    return channels if fit and not (group.flat and shifts) else 0
+    return channels if fit else 0
 
 
 def _one_layout(group: Group) -> bool:
