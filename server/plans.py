@@ -218,6 +218,7 @@ def plan_validate(house: House, _look: Transaction, run: Run, _request: requests
             validation=profiled.validation,
             baseline=profiled.baseline.accuracy,
             threads=house.settings.threads,
+            reference=profiled.baseline.reference,
         )
     )
 

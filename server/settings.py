@@ -16,7 +16,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from edgewright.state.policy import Level, Policy
+from edgewright.state.policy import Level, Policy, Rule
 from edgewright.state.protocols import ProtocolName
 from edgewright.tools.job_folder import Limits
 
@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     least_level: Level = Field(Level.OUT_OF_BAND, description="Lowest level at which a waiver counts")
     protocol: ProtocolName = Field(
         ProtocolName.QUICK, description="How latency is measured unless a call asks for more"
+    )
+    verdict: Rule = Field(
+        Rule.POINT, description="`confident` keeps only what is above the floor with its whole 95 % interval"
     )
     threads: int = Field(1, ge=1, le=256, description="Intra-operator threads of every measurement")
     job_seconds: float = Field(3600, gt=0, description="Wall time after which a job is ended")
@@ -92,6 +95,7 @@ class Settings(BaseSettings):
             least_validation=self.least_validation,
             least_level=self.least_level,
             protocol=self.protocol,
+            rule=self.verdict,
         )
 
     @property

@@ -269,11 +269,12 @@ def _unproven(run: Run, step: Step, asked: Asked, doing: str) -> Refusal | None:
     waived = any(w.covers(measured, reference, verdict, least=least, now=now) for w in run.waivers)
     if verdict.outcome is Outcome.PASS or waived:
         return None
+    more = f", or profile in a new run with about {verdict.deciding_n} validation samples" if verdict.deciding_n else ""
     return Refusal(
         Code.ACCURACY_BELOW_FLOOR,
         f"{doing} {step.artifact.name}",
         verdict.sentence,
-        _WAYS_OUT[doing],
+        _WAYS_OUT[doing] + (more if verdict.outcome is Outcome.UNDECIDED else ""),
         verdict.numbers,
         ("P3",),
     )

@@ -135,7 +135,7 @@ class Run:
         """Return the verdict on a step, or `None` while its accuracy is unmeasured."""
         if self.profiled is None or step.accuracy is None:
             return None
-        return judge(self.profiled.baseline.reference, step.accuracy, self.tolerance)
+        return judge(self.profiled.baseline.reference, step.accuracy, self.tolerance, self.started.policy.rule)
 
     def artifact(self, sha256: str) -> Artifact | None:
         """Return the artifact of this run with that digest."""

@@ -130,13 +130,23 @@ class BenchmarkOrder:
 
 @dataclass(frozen=True)
 class ValidateOrder:
-    """Measure the candidate's accuracy on the same data as the baseline's."""
+    """Measure the candidate's accuracy on the same data as the baseline's.
+
+    Attributes:
+        candidate: The artifact to judge.
+        original: The caller's file, to be checked.
+        validation: The set.
+        baseline: What was measured of the unmodified model.
+        threads: Intra-operator threads.
+        reference: What the run's floor comes from, for the comparison sample by sample.
+    """
 
     candidate: Artifact
     original: Original
     validation: Dataset
     baseline: Accuracy
     threads: int
+    reference: Accuracy
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,9 @@ def test_no_samples_is_a_refusal(bench: Bench) -> None:
 
 
 def order(bench: Bench, baseline: Accuracy, candidate: ModelProto) -> ValidateOrder:
-    return ValidateOrder(bench.keep(candidate), Original("m.onnx", "0" * 64), bench.dataset, baseline, threads=1)
+    return ValidateOrder(
+        bench.keep(candidate), Original("m.onnx", "0" * 64), bench.dataset, baseline, threads=1, reference=baseline
+    )
 
 
 @pytest.mark.promise("P9")
