@@ -257,7 +257,7 @@ _WAYS_OUT = MappingProxyType(
 
 def _unproven(run: Run, step: Step, asked: Asked, doing: str) -> Refusal | None:
     """Return why a step may not be kept or packaged: unmeasured, measured otherwise, or below the floor."""
-    verdict, measured = run.verdict_of(step), step.accuracy
+    verdict, measured = run.verdict_of(step, asked.policy.rule), step.accuracy
     if verdict is None or measured is None or run.profiled is None:
         return _unmeasured(step, doing, "its accuracy has not been measured", "P3")
     reference = run.profiled.baseline.reference

@@ -35,6 +35,11 @@ class Rule(StrEnum):
     CONFIDENT = "confident"
 
 
+def stricter(one: Rule, other: Rule) -> Rule:
+    """Return the rule of two that passes less."""
+    return Rule.CONFIDENT if Rule.CONFIDENT in {one, other} else Rule.POINT
+
+
 @dataclass(frozen=True)
 class Policy:
     """The operator's bounds, recorded with each run at its start.

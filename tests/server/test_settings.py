@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from edgewright.server.settings import Settings
+from edgewright.state.policy import Rule
 
 
 @pytest.fixture
@@ -43,3 +44,10 @@ def test_a_root_that_is_a_link_means_what_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert Settings(roots=(tmp_path / "link",)).real_roots == (str(tmp_path / "real"),)
+
+
+@pytest.mark.promise("P3")
+def test_the_rule_of_verdicts_is_the_operators(config: Path) -> None:
+    assert Settings().policy.rule is Rule.POINT
+    config.write_text('verdict = "confident"\n')
+    assert Settings().policy.rule is Rule.CONFIDENT

@@ -199,5 +199,7 @@ def test_confidence_passes_and_fails_nothing_that_the_point_rule_judges_otherwis
     difference: float, below: float, above: float, direction: Direction
 ) -> None:
     interval = paired(difference - below, difference + above, difference)
-    sure, point = (certain(0.9 + difference, interval, direction, rule).outcome for rule in (Rule.CONFIDENT, Rule.POINT))
+    sure, point = (
+        certain(0.9 + difference, interval, direction, rule).outcome for rule in (Rule.CONFIDENT, Rule.POINT)
+    )
     assert sure in {point, Outcome.UNDECIDED}

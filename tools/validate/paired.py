@@ -72,14 +72,14 @@ def mcnemar(gained: int, lost: int) -> float:
     """Return the p-value of McNemar's exact test: gains and losses as throws of a fair coin, two-sided."""
     n = gained + lost
     tail = sum(comb(n, k) for k in range(min(gained, lost) + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, 2 * tail / (1 << n))
 
 
 def tango(gained: int, lost: int, n: int) -> tuple[float, float]:
     """Return the 95 % score interval of the difference of two paired proportions, (gained - lost) / n.
 
     Unlike Wald's it has a width where nothing was gained or lost (Tango, "Equivalence test and confidence interval for
-    the difference in proportions for the paired-sample design", Statistics in Medicine 17, 1998, equations 5 to 7).
+    the difference in proportions for the paired-sample design", Statistics in Medicine 17, 1998).
     """
 
     def score(delta: float) -> float:

@@ -10,10 +10,20 @@ def evenly(values: np.ndarray) -> np.ndarray:
     return np.column_stack([values, np.ones(len(values))]).astype(np.float64)
 
 
-def test_tango_gives_the_figures_of_his_paper() -> None:
-    # Tango 1998, section 4, crossover trial of contact lens disinfection: 44 pairs, 1 gained, 0 lost.
-    low, high = tango(1, 0, 44)
-    assert (low, high) == (pytest.approx(-0.0604, abs=2e-3), pytest.approx(0.1184, abs=2e-3))
+@pytest.mark.parametrize(("b", "c", "n"), [(1, 0, 44), (1, 7, 21), (40, 20, 160), (3, 9, 1000)])
+def test_tangos_ends_are_roots_of_the_closed_form(b: int, c: int, n: int) -> None:
+    """The quartic of Yang, Sun and Hardin ("A non-iterative implementation of Tango's score ...", 2012)."""
+    g, d = 1.959963984540054**2, b - c
+    quartic = [
+        n**2 * (n / g + 1) ** 2,
+        -n * d * (n / g + 1) * (4 * n / g + 1),
+        2 * n * d**2 * (3 * n / g + 2) / g - n**2 * ((b + c) / g + 1),
+        n * d * (2 * (b + c) / g + 1) - d**3 * (4 * n / g + 1) / g,
+        d**2 * (d**2 / g - (b + c)) / g,
+    ]
+    roots = np.roots(quartic)
+    for end in tango(b, c, n):
+        assert np.abs(roots - end).min() < 1e-6
 
 
 def test_no_difference_in_few_samples_is_not_certainty() -> None:
@@ -28,7 +38,9 @@ def test_gains_and_losses_are_mirror_images() -> None:
     assert mcnemar(7, 3) == mcnemar(3, 7)
 
 
-@pytest.mark.parametrize(("gained", "lost", "p_value"), [(0, 0, 1.0), (5, 5, 1.0), (0, 6, 2 / 2**6), (1, 9, 22 / 2**10)])
+@pytest.mark.parametrize(
+    ("gained", "lost", "p_value"), [(0, 0, 1.0), (5, 5, 1.0), (0, 6, 2 / 2**6), (1, 9, 22 / 2**10)]
+)
 def test_mcnemar_counts_throws_of_a_coin(gained: int, lost: int, p_value: float) -> None:
     assert mcnemar(gained, lost) == pytest.approx(p_value)
 
@@ -40,7 +52,7 @@ def test_answers_are_counted_and_values_are_resampled() -> None:
     right = compare("r", evenly(before), evenly(after), after.mean())
     assert right is not None
     assert right.difference == pytest.approx(after.mean() - before.mean())
-    assert (right.gained, right.lost) == (int(((after > before)).sum()), int((after < before).sum()))
+    assert (right.gained, right.lost) == (int((after > before).sum()), int((after < before).sum()))
     noise = rng.normal(0, 0.1, 600)
     scores = compare("r", evenly(before), evenly(before - 0.01 + noise), (before - 0.01 + noise).mean())
     assert scores is not None
