@@ -100,11 +100,18 @@ STATIC_PER_TENSOR = Idea(
     "one scale per tensor is sometimes faster, and sometimes more accurate, than one per channel",
     _has_calibration,
 )
-STATIC_ENTROPY = Idea(
+STATIC_EQUALIZED = Idea(
     Call.QUANTIZE,
     "int8_static",
-    {"scheme": "int8_static", "calibration_method": "entropy", "calibration_samples": 500, "base": "original"},
-    "ranges by entropy instead of extremes help where outliers widen them",
+    {"scheme": "int8_static", "equalize": True, "base": "original"},
+    "channels that differ much in size lose their bits to the largest; equalising them keeps the function as it is",
+    _has_calibration,
+)
+STATIC_REPAIRED = Idea(
+    Call.QUANTIZE,
+    "int8_static",
+    {"scheme": "int8_static", "equalize": True, "correct_bias": True, "calibration_samples": 500, "base": "original"},
+    "corrected biases take out what rounding adds on average, at the cost of minutes",
     _has_calibration,
 )
 HALF = Idea(
@@ -149,10 +156,10 @@ LAST_RESORT = (
 
 STRATEGIES: Mapping[Device, tuple[Idea, ...]] = MappingProxyType(
     {
-        Device.CPU_GENERIC: (DYNAMIC, STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, SIMPLIFY, HALF),
-        Device.RASPBERRY_PI_5: (*_LITE, STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, HALF),
-        Device.RASPBERRY_PI_4: (*_LITE, STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, HALF),
-        Device.JETSON_ORIN_NANO: (HALF, STATIC, STATIC_ENTROPY),
+        Device.CPU_GENERIC: (DYNAMIC, STATIC, STATIC_PER_TENSOR, STATIC_EQUALIZED, STATIC_REPAIRED, SIMPLIFY, HALF),
+        Device.RASPBERRY_PI_5: (*_LITE, STATIC, STATIC_PER_TENSOR, STATIC_EQUALIZED, STATIC_REPAIRED, HALF),
+        Device.RASPBERRY_PI_4: (*_LITE, STATIC, STATIC_PER_TENSOR, STATIC_EQUALIZED, STATIC_REPAIRED, HALF),
+        Device.JETSON_ORIN_NANO: (HALF, STATIC, STATIC_EQUALIZED, STATIC_REPAIRED),
     }
 )
 
@@ -252,7 +259,7 @@ LASTING = frozenset(
     }
 )
 # The arguments by which ideas of one scheme differ; recipes carry them under the same names.
-DISTINGUISHING = frozenset({"per_channel", "calibration_method", "operations"})
+DISTINGUISHING = frozenset({"per_channel", "ranges", "equalize", "correct_bias", "operations"})
 
 
 def _tried(run: Run, idea: Idea) -> bool:

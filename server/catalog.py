@@ -103,8 +103,9 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 "validate",
                 "Validate the candidate's accuracy",
                 "Measure the open candidate's accuracy on the baseline's validation set, metric and preprocessing. "
-                "Legal in VALIDATE. Returns the verdict (PASS or FAIL) against the floor of the run's first baseline, "
-                "with all numbers and the agreement with the original's answers. " + _LONG + "Next: decide.",
+                "Legal in VALIDATE. Returns the verdict (PASS or FAIL; UNDECIDED where the operator asks for more "
+                "certainty than the samples give) against the floor of the run's first baseline, with all numbers and "
+                "the agreement with the original's answers. " + _LONG + "Next: decide.",
                 requests.Validate,
                 plans.plan_validate,
             ),

@@ -92,7 +92,7 @@ def _enrolled(house: House) -> Mapping[str, Device]:
 
 CALIBRATED = frozenset({"int8_static", "int16x8"})
 """Schemes with fixed ranges of activations."""
-OPTIONS = ("per_channel", "calibration_method", "io_dtype")
+OPTIONS = ("per_channel", "ranges", "equalize", "correct_bias", "io_dtype")
 """Arguments of `quantize` that only some schemes take."""
 
 
@@ -166,8 +166,15 @@ def plan_quantize(_house: House, _look: Transaction, run: Run, request: requests
             validation=profiled.validation,
             target_device=run.started.target_device,
             lineage=profiled.root.sha256,
+            statistics=_statistics(run),
         )
     )
+
+
+def _statistics(run: Run) -> tuple[str, ...]:
+    """Return the calibration statistics that the run's steps kept, the latest first."""
+    found = [step.artifact.recipe.parameters.get("statistics") for step in reversed(run.steps)]
+    return tuple(dict.fromkeys(str(digest) for digest in found if digest))
 
 
 def plan_convert(_house: House, _look: Transaction, run: Run, request: requests.Convert) -> Plan:
@@ -248,6 +255,7 @@ def plan_validate(house: House, _look: Transaction, run: Run, request: requests.
             threads=house.settings.threads,
             on_target=request.on_target,
             earlier=run.open_step.accuracy if run.open_step else None,
+            reference=profiled.baseline.reference,
         )
     )
 

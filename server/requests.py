@@ -73,6 +73,9 @@ class ProfileModel(Request):
     idempotency_key: Key = ""
 
 
+Ranges = Literal["best", "minmax", "moving_average", "percentile", "entropy", "mse"]
+
+
 class Quantize(Request):
     """Arguments of `quantize`."""
 
@@ -83,9 +86,12 @@ class Quantize(Request):
     )
     base: Base = "current"
     per_channel: bool = Field(True, description="int8: one scale per output channel of each weight")  # noqa: FBT003
-    calibration_method: Literal["minmax", "percentile", "entropy"] = Field(
-        "minmax", description="int8_static of ONNX: how activation ranges are chosen"
+    ranges: Ranges = Field(
+        "best",
+        description="int8_static of ONNX: how activation ranges are chosen; 'best' tries several on these samples",
     )
+    equalize: bool = Field(False, description="int8_static of ONNX: bring channels to one size across layers first")  # noqa: FBT003
+    correct_bias: bool = Field(False, description="int8_static of ONNX: take mean errors out of the biases; minutes")  # noqa: FBT003
     io_dtype: Literal["float32", "int8"] = Field(
         "float32", description="int8_static of TFLite: type of inputs and outputs"
     )

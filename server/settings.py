@@ -17,7 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from edgewright.state.policy import Level, Policy
+from edgewright.state.policy import Level, Policy, Rule
 from edgewright.state.protocols import PROTOCOLS, Protocol, ProtocolName
 from edgewright.tools.job_folder import Limits
 
@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     )
     standard_s: float = Field(10, gt=0, description="Timed seconds of `standard`, per model and process")
     sustained_s: float = Field(300, gt=0, description="Timed seconds of `sustained`, per model")
+    verdict: Rule = Field(
+        Rule.POINT, description="`confident` keeps only what is above the floor with its whole 95 % interval"
+    )
     threads: int = Field(1, ge=1, le=256, description="Intra-operator threads of every measurement")
     job_seconds: float = Field(3600, gt=0, description="Wall time after which a job is ended")
     job_memory_bytes: int = Field(8 * GIB, ge=GIB // 4, description="Resident memory at which a job is ended")
@@ -95,6 +98,7 @@ class Settings(BaseSettings):
             least_validation=self.least_validation,
             least_level=self.least_level,
             protocol=self.protocol,
+            rule=self.verdict,
         )
 
     def protocol_of(self, name: ProtocolName) -> Protocol:

@@ -17,7 +17,7 @@ from edgewright.state.events import (
     Reverted,
     SustainedRecorded,
 )
-from edgewright.state.evidence import Benchmark, Latency, Sustained
+from edgewright.state.evidence import Benchmark, Latency, Paired, Sustained
 from edgewright.state.run import Run
 from edgewright.state.verdict import judge
 
@@ -147,7 +147,9 @@ def _sustained(sustained: Sustained, run: Run) -> Summary:
 def _accuracy(event: AccuracyRecorded, run: Run) -> Summary:
     if run.profiled is None:
         return Summary("Accuracy recorded.")
-    verdict = judge(run.profiled.baseline.reference, event.accuracy, run.tolerance)
+    rule = run.started.policy.rule
+    verdict = judge(run.profiled.baseline.reference, event.accuracy, run.tolerance, rule)
+    paired = event.accuracy.paired
     agreement = event.accuracy.agreement
     return Summary(
         f"{verdict.sentence}.",
@@ -159,10 +161,28 @@ def _accuracy(event: AccuracyRecorded, run: Run) -> Summary:
             "floor": round(verdict.floor, 6),
             "drop_rel": round(verdict.drop, 6),
             "n": verdict.n,
+            "rule": str(rule),
+            "paired": None if paired is None else _paired(paired, verdict.deciding_n),
             "agreement_with_original": None if agreement is None else round(agreement, 4),
         },
         notes=list(event.findings),
     )
+
+
+def _paired(paired: Paired, deciding_n: int | None) -> dict[str, object]:
+    """Return the comparison sample by sample, without what does not apply."""
+    numbers = {
+        "difference": round(paired.difference, 6),
+        "low": round(paired.low, 6),
+        "high": round(paired.high, 6),
+        "confidence": paired.confidence,
+        "method": paired.method,
+        "gained": paired.gained,
+        "lost": paired.lost,
+        "p_value": None if paired.p_value is None else round(paired.p_value, 6),
+        "deciding_n": deciding_n,
+    }
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def _decision(event: Kept | Reverted, run: Run) -> Summary:

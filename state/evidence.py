@@ -163,6 +163,33 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True)
+class Paired:
+    """A candidate compared with another artifact sample by sample, which leaves out how hard the samples are.
+
+    Attributes:
+        reference: SHA-256 of the other artifact.
+        difference: Candidate's value minus the other's.
+        low: Lower end of the interval of the difference.
+        high: Upper end.
+        confidence: Of the interval.
+        method: How the interval was computed.
+        gained: Samples that only the candidate has right, where answers are right or wrong.
+        lost: Samples that only the other has right.
+        p_value: Of the hypothesis that gains and losses are equally likely (McNemar's exact test).
+    """
+
+    reference: str
+    difference: float
+    low: float
+    high: float
+    confidence: float
+    method: str
+    gained: int | None = None
+    lost: int | None = None
+    p_value: float | None = None
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """A task metric of one artifact on one dataset.
 
@@ -179,6 +206,7 @@ class Accuracy:
             be equal; mean cosine of the outputs otherwise. `None` for the original itself.
         outputs: SHA-256 of the stored outputs that the value was computed from.
         environment: Where the outputs were computed.
+        paired: The comparison with what the run's floor comes from, sample by sample, where the metric allows one.
     """
 
     artifact: str
@@ -192,6 +220,7 @@ class Accuracy:
     outputs: str
     per_class: Mapping[str, float] = field(default_factory=dict)
     agreement: float | None = None
+    paired: Paired | None = None
 
 
 @dataclass(frozen=True)

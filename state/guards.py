@@ -259,7 +259,7 @@ _WAYS_OUT = MappingProxyType(
 
 def _unproven(run: Run, step: Step, asked: Asked, doing: str) -> Refusal | None:
     """Return why a step may not be kept or packaged: unmeasured, measured otherwise, or below the floor."""
-    verdict, measured = run.verdict_of(step), step.accuracy
+    verdict, measured = run.verdict_of(step, asked.policy.rule), step.accuracy
     if verdict is None or measured is None or run.profiled is None:
         return _unmeasured(step, doing, "its accuracy has not been measured", "P3")
     reference = run.profiled.baseline.reference
@@ -271,11 +271,12 @@ def _unproven(run: Run, step: Step, asked: Asked, doing: str) -> Refusal | None:
     waived = any(w.covers(measured, reference, verdict, least=least, now=now) for w in run.waivers)
     if verdict.outcome is Outcome.PASS or waived:
         return None
+    more = f", or profile in a new run with about {verdict.deciding_n} validation samples" if verdict.deciding_n else ""
     return Refusal(
         Code.ACCURACY_BELOW_FLOOR,
         f"{doing} {step.artifact.name}",
         verdict.sentence,
-        _WAYS_OUT[doing],
+        _WAYS_OUT[doing] + (more if verdict.outcome is Outcome.UNDECIDED else ""),
         verdict.numbers,
         ("P3",),
     )

@@ -28,6 +28,18 @@ class Level(StrEnum):
         return order.index(self) >= order.index(least)
 
 
+class Rule(StrEnum):
+    """How a verdict comes from a measurement: by the value alone, or by the interval around it."""
+
+    POINT = "point"
+    CONFIDENT = "confident"
+
+
+def stricter(one: Rule, other: Rule) -> Rule:
+    """Return the rule of two that passes less."""
+    return Rule.CONFIDENT if Rule.CONFIDENT in {one, other} else Rule.POINT
+
+
 @dataclass(frozen=True)
 class Policy:
     """The operator's bounds, recorded with each run at its start.
@@ -38,6 +50,7 @@ class Policy:
         least_validation: Fewest samples of a validation set.
         least_level: Lowest level at which a waiver counts.
         protocol: How latency is measured unless a call asks for a longer one.
+        rule: How a verdict comes from a measurement.
     """
 
     tolerance_cap: float = 0.02
@@ -45,3 +58,4 @@ class Policy:
     least_validation: int = 200
     least_level: Level = Level.OUT_OF_BAND
     protocol: ProtocolName = ProtocolName.QUICK
+    rule: Rule = Rule.POINT

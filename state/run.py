@@ -25,6 +25,7 @@ from edgewright.state.events import (
 )
 from edgewright.state.evidence import Accuracy, Benchmark, Label, Latency, Sustained
 from edgewright.state.phases import Phase, advance
+from edgewright.state.policy import Rule, stricter
 from edgewright.state.verdict import Verdict, better, judge
 from edgewright.state.waivers import Waiver
 
@@ -146,11 +147,18 @@ class Run:
             return self.best.artifact
         return self.profiled.original if self.profiled else None
 
-    def verdict_of(self, step: Step) -> Verdict | None:
-        """Return the verdict on a step, or `None` while its accuracy is unmeasured."""
+    def verdict_of(self, step: Step, rule: Rule = Rule.POINT) -> Verdict | None:
+        """Return the verdict on a step, or `None` while its accuracy is unmeasured.
+
+        Args:
+            step: The step.
+            rule: The operator's of now; a stricter one of the run's start holds.
+        """
         if self.profiled is None or step.accuracy is None:
             return None
-        return judge(self.profiled.baseline.reference, step.accuracy, self.tolerance)
+        return judge(
+            self.profiled.baseline.reference, step.accuracy, self.tolerance, stricter(rule, self.started.policy.rule)
+        )
 
     def artifact(self, sha256: str) -> Artifact | None:
         """Return the artifact of this run with that digest."""

@@ -75,6 +75,7 @@ class QuantizeOrder:
         validation: The validation set, for the comparison of outputs.
         target_device: Decides the kind of INT8.
         lineage: SHA-256 of the run's original, written into the candidate.
+        statistics: SHA-256 of the calibration statistics that earlier steps of the run kept.
     """
 
     base: Artifact
@@ -87,6 +88,7 @@ class QuantizeOrder:
     validation: Dataset
     target_device: Device
     lineage: str
+    statistics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ class ValidateOrder:
         threads: Intra-operator threads.
         on_target: Whether to run on the device's own kernels.
         earlier: The candidate's accuracy as measured before, if it was.
+        reference: What the run's floor comes from, for the comparison sample by sample.
     """
 
     candidate: Artifact
@@ -167,6 +170,7 @@ class ValidateOrder:
     validation: Dataset
     baseline: Accuracy
     threads: int
+    reference: Accuracy
     on_target: bool = False
     earlier: Accuracy | None = None
 

@@ -124,7 +124,7 @@ def recipe_of(tool: str, arguments: dict[str, object]) -> Recipe:
         return Recipe(tool, "+".join(operations), {"operations": operations})
     defaults: dict[str, object] = {}
     if arguments["scheme"] == "int8_static":
-        defaults = {"per_channel": True, "calibration_method": "minmax", "calibration_samples": 200}
+        defaults = {"per_channel": True, "ranges": "best", "equalize": False, "correct_bias": False}
     return Recipe(tool, str(arguments["scheme"]), {**defaults, **arguments})
 
 

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from edgewright.server.settings import Settings
+from edgewright.state.policy import Rule
 from edgewright.state.protocols import PROTOCOLS, ProtocolName
 
 
@@ -67,3 +68,10 @@ def test_what_nobody_shortened_is_as_long_as_its_name_promises(config: Path) -> 
     config.write_text("sustained_s = 900\n")
     longer = Settings().protocol_of(ProtocolName.SUSTAINED)
     assert (longer.duration_s, longer.shortened, longer.title) == (900, False, "sustained")
+
+
+@pytest.mark.promise("P3")
+def test_the_rule_of_verdicts_is_the_operators(config: Path) -> None:
+    assert Settings().policy.rule is Rule.POINT
+    config.write_text('verdict = "confident"\n')
+    assert Settings().policy.rule is Rule.CONFIDENT

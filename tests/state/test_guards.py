@@ -7,13 +7,14 @@ import pytest
 import run_builder as build
 
 from edgewright.state.artifacts import Device, Format
+from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
-from edgewright.state.evidence import Baseline, Benchmark
+from edgewright.state.evidence import Baseline, Benchmark, Paired
 from edgewright.state.guards import FORMAT_OF_DEVICE, GUARDS, first_refusal, refusal_for
 from edgewright.state.phases import START, TABLE, Call, Phase
-from edgewright.state.policy import Policy
+from edgewright.state.policy import Policy, Rule
 from edgewright.state.protocols import PROTOCOLS, ProtocolName
-from edgewright.state.run import Run, Step, apply
+from edgewright.state.run import Run, Step, apply, fold
 
 Breaking = Callable[[Run], Run]
 CANDIDATE = build.artifact("candidate", build.ORIGINAL)
@@ -389,3 +390,33 @@ def test_every_guard_that_the_table_names_exists_and_every_guard_is_named() -> N
     rows = [START, *(row for rows in TABLE.values() for row in rows.values())]
     named = {guard for row in rows for guard in row.guards}
     assert named == set(GUARDS)
+
+
+@pytest.mark.promise("P3")
+@pytest.mark.parametrize(
+    ("rule", "interval", "kept"),
+    [
+        (Rule.POINT, (-0.05, 0.05), True),
+        (Rule.POINT, None, True),
+        (Rule.CONFIDENT, (-0.05, 0.05), False),
+        (Rule.CONFIDENT, (-0.05, -0.04), False),
+        (Rule.CONFIDENT, None, False),
+        (Rule.CONFIDENT, (-0.001, 0.001), True),
+    ],
+)
+def test_the_operators_rule_decides_whether_the_value_or_its_interval_counts(
+    rule: Rule, interval: tuple[float, float] | None, kept: object
+) -> None:
+    made = build.candidate()
+    digest = made.artifact.sha256
+    paired = Paired(build.ORIGINAL.sha256, 0.0, *interval, 0.95, "for the test") if interval else None
+    validated = build.validated(digest, build.BASELINE_VALUE, paired=paired)
+    # The rule of the run's start and the rule of now: the stricter one holds.
+    for at_start, now in ((rule, rule), (rule, Rule.POINT), (Rule.POINT, rule)):
+        started = build.started(policy=Policy(rule=at_start))
+        run = fold("run", [started, build.profiled(), made, build.benchmarked(digest), validated])
+        asked = Asked(Call.KEEP, Policy(rule=now), build.NOW)
+        refusal = refusal_for(run, asked)
+        assert (refusal is None) is kept
+        assert refusal is None or refusal.code is Code.ACCURACY_BELOW_FLOOR
+        assert refusal_for(apply(run, build.waived(run)), asked) is None

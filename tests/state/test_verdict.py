@@ -1,5 +1,6 @@
 """The verdict: one comparison with the floor, inclusive, the same in both directions."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -7,7 +8,8 @@ import run_builder as build
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewright.state.evidence import Accuracy, Direction
+from edgewright.state.evidence import Accuracy, Direction, Paired
+from edgewright.state.policy import Rule
 from edgewright.state.verdict import Outcome, Verdict, floor_of, judge
 
 values = st.floats(-1e6, 1e6)
@@ -132,3 +134,72 @@ def test_the_sentence_of_a_verdict_has_its_numbers() -> None:
     sentence = verdict(0.9, 0.8, 0.02).sentence
     assert all(number in sentence for number in ("FAIL", "0.9000", "0.8000", "11.11%", "2.00%", "0.8820", "n=1000"))
     assert "within" in verdict(0.9, 0.89, 0.02).sentence
+
+
+def paired(low: float, high: float, difference: float | None = None) -> Paired:
+    middle = (low + high) / 2 if difference is None else difference
+    return Paired("a", middle, low, high, 0.95, "for the test")
+
+
+def certain(
+    candidate: float, interval: Paired | None, direction: Direction = Direction.HIGHER, rule: Rule = Rule.CONFIDENT
+) -> Verdict:
+    reference = measured(0.9, direction)
+    return judge(reference, replace(measured(candidate, direction), paired=interval), 0.02, rule)
+
+
+@pytest.mark.promise("P3")
+@pytest.mark.parametrize(
+    ("direction", "low", "high", "outcome"),
+    [
+        (Direction.HIGHER, -0.018, 0.01, Outcome.PASS),
+        (Direction.HIGHER, -0.03, 0.01, Outcome.UNDECIDED),
+        (Direction.HIGHER, -0.05, -0.02, Outcome.FAIL),
+        (Direction.LOWER, -0.01, 0.018, Outcome.PASS),
+        (Direction.LOWER, -0.01, 0.03, Outcome.UNDECIDED),
+        (Direction.LOWER, 0.02, 0.05, Outcome.FAIL),
+    ],
+)
+def test_confidence_wants_the_whole_interval_on_one_side(
+    direction: Direction, low: float, high: float, outcome: Outcome
+) -> None:
+    assert certain(0.9 + (low + high) / 2, paired(low, high), direction).outcome is outcome
+
+
+@pytest.mark.promise("P3")
+def test_without_an_interval_confidence_decides_nothing() -> None:
+    found = certain(0.9, None)
+    assert found.outcome is Outcome.UNDECIDED
+    assert "gives no interval" in found.sentence
+
+
+@pytest.mark.promise("P3")
+def test_an_interval_against_another_model_is_no_interval() -> None:
+    assert certain(0.9, replace(paired(-0.001, 0.001), reference="b")).outcome is Outcome.UNDECIDED
+
+
+@pytest.mark.promise("P3")
+def test_the_point_rule_looks_at_the_value_and_shows_the_interval() -> None:
+    found = certain(0.89, paired(-0.03, 0.01), rule=Rule.POINT)
+    assert found.outcome is Outcome.PASS
+    assert "paired difference -0.0300 to +0.0100 with 95% confidence" in found.sentence
+
+
+def test_undecided_says_how_many_samples_would_decide() -> None:
+    # 0.008 from the floor and 0.02 wide: 2.5 times the distance, so 6.25 times the samples.
+    found = certain(0.89, paired(-0.03, 0.01))
+    assert found.deciding_n == pytest.approx(6250, abs=1)
+    assert "about 625" in found.sentence
+    assert certain(0.89, paired(-0.012, -0.008)).deciding_n is None
+
+
+@pytest.mark.promise("P3")
+@given(st.floats(-0.2, 0.2), st.floats(0, 0.2), st.floats(0, 0.2), directions)
+def test_confidence_passes_and_fails_nothing_that_the_point_rule_judges_otherwise(
+    difference: float, below: float, above: float, direction: Direction
+) -> None:
+    interval = paired(difference - below, difference + above, difference)
+    sure, point = (
+        certain(0.9 + difference, interval, direction, rule).outcome for rule in (Rule.CONFIDENT, Rule.POINT)
+    )
+    assert sure in {point, Outcome.UNDECIDED}

@@ -230,3 +230,82 @@ def one_conv(
         [value("y", F, ["batch", *y])],
         [weights("w", *w)],
     )
+
+
+def seen_inside_net() -> ModelProto:
+    """An If whose branches read what a Relu of the main graph reads: image (n, 3, 8, 8) -> y (n, 4, 8, 8)."""
+
+    def branch(name: str, op: str) -> GraphProto:
+        return helper.make_graph([node(op, ["c"], [f"{name}_y"])], name, [], [value(f"{name}_y", F, None)])
+
+    return model(
+        [
+            node("Conv", ["image", "w", "b"], ["c"], pads=[1, 1, 1, 1]),
+            node("Relu", ["c"], ["r"]),
+            node("ReduceMax", ["r"], ["peak"], keepdims=0),
+            node("Greater", ["peak", "zero"], ["positive"]),
+            node("If", ["positive"], ["chosen"], then_branch=branch("yes", "Neg"), else_branch=branch("no", "Abs")),
+            node("Add", ["chosen", "r"], ["sum"]),
+            node("Conv", ["sum", "v"], ["y"], pads=[1, 1, 1, 1]),
+        ],
+        [value("image", F, ["batch", 3, 8, 8])],
+        [value("y", F, ["batch", 4, 8, 8])],
+        [weights("w", 4, 3, 3, 3), weights("b", 4), weights("v", 4, 4, 3, 3), array("zero", 0, "float32")],
+    )
+
+
+def large_bias_net() -> ModelProto:
+    """A bias that overflows 32 bits of the scale that tiny weights make: image (n, 3, 8, 8) -> y (n, 4, 8, 8)."""
+    return model(
+        [node("Conv", ["image", "w", "b"], ["y"], pads=[1, 1, 1, 1])],
+        [value("image", F, ["batch", 3, 8, 8])],
+        [value("y", F, ["batch", 4, 8, 8])],
+        [weights("w", 4, 3, 3, 3, scale=1e-8), array("b", [3, -2, 1, 0.5], "float32")],
+    )
+
+
+def recogniser(opset: int = 12) -> ModelProto:
+    """A text recogniser of the PP-OCR kind: lines of any width -> a distribution over letters for each fourth column.
+
+    Convolutions, the last one depthwise with HardSwish spelt out, columns as a sequence, attention over them, Softmax:
+    line (n, 3, 32, width) -> letters (n, width / 4, 20).
+    """
+    return model(
+        [
+            node("Conv", ["line", "w1", "b1"], ["c1"], pads=[1, 1, 1, 1], strides=[2, 2]),
+            node("Add", ["c1", "three"], ["a1"]),
+            node("Clip", ["a1", "zero", "six"], ["k1"]),
+            node("Mul", ["c1", "k1"], ["m1"]),
+            node("Div", ["m1", "six"], ["h1"]),
+            node("Conv", ["h1", "w2", "b2"], ["c2"], pads=[1, 1, 1, 1], strides=[2, 2], group=16),
+            node("Relu", ["c2"], ["r2"]),
+            node("ReduceMean", ["r2"], ["column"], axes=[2], keepdims=0),
+            node("Transpose", ["column"], ["steps"], perm=[0, 2, 1]),
+            node("MatMul", ["steps", "wq"], ["q"]),
+            node("MatMul", ["steps", "wk"], ["k"]),
+            node("Transpose", ["k"], ["kt"], perm=[0, 2, 1]),
+            node("MatMul", ["q", "kt"], ["scores"]),
+            node("Softmax", ["scores"], ["attention"], axis=2),
+            node("MatMul", ["attention", "steps"], ["mixed"]),
+            node("Add", ["mixed", "steps"], ["seen"]),
+            node("MatMul", ["seen", "wh"], ["logits"]),
+            node("Add", ["logits", "bh"], ["biased"]),
+            node("Softmax", ["biased"], ["letters"], axis=2),
+        ],
+        [value("line", F, ["n", 3, 32, "width"])],
+        [value("letters", F, ["n", "steps", 20])],
+        [
+            weights("w1", 16, 3, 3, 3),
+            weights("b1", 16),
+            weights("w2", 16, 1, 3, 3),
+            weights("b2", 16),
+            weights("wq", 16, 16, scale=0.2),
+            weights("wk", 16, 16, scale=0.2),
+            weights("wh", 16, 20),
+            weights("bh", 20),
+            array("three", 3, "float32"),
+            array("zero", 0, "float32"),
+            array("six", 6, "float32"),
+        ],
+        opset=opset,
+    )

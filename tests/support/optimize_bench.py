@@ -84,7 +84,8 @@ def samples_for(model: ModelProto, n: int, seed: int) -> dict[str, np.ndarray]:
 def dataset_of(arrays: Mapping[str, np.ndarray], folder: Path, name: str, workspace: Workspace) -> Dataset:
     path = folder / f"{name}.npz"
     np.savez(path, **arrays)
-    card = {"inputs": {key: {"array": key, "kind": "tensor", "dtype": "float32"} for key in arrays}}
+    named = [key for key in arrays if not key.endswith(".shapes")]
+    card = {"inputs": {key: {"array": key, "kind": "tensor", "dtype": "float32"} for key in named}}
     return prepare(DataSource(str(path), card), (str(folder),), workspace, f"{name} data")
 
 

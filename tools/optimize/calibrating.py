@@ -1,6 +1,6 @@
 """The samples that activation ranges are taken from, whatever the format: fit for it (P7), spread, in whole batches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from edgewright.state.artifacts import Artifact
 from edgewright.state.errors import Code, Refused
@@ -16,14 +16,17 @@ from edgewright.tools.workspace import Workspace
 
 # From here on more samples change nothing that was seen (P7).
 WANTED_CALIBRATION = 500
+# Samples that candidates are tried on and biases corrected with, beside those that ranges are taken from.
+FEW = 32
 
 
-class Calibration:
+class CalibrationSamples:
     """A calibration set that was found fit, and the samples chosen from it.
 
     Attributes:
         findings: What to know about it, a sentence each.
-        count: Samples used.
+        digest: Of the set.
+        rows: The samples that ranges are taken from.
         parameters: What a recipe says of it.
     """
 
@@ -49,19 +52,34 @@ class Calibration:
             candidate=candidate,
         )
         self._feeding = _feeding(order.base, calibration, workspace)
-        self.count = self._whole_batches(order.calibration_samples, calibration.n)
-        self._rows = choose_samples(calibration, workspace, self.count)
-        self.parameters: Mapping[str, object] = {
-            "calibration_samples": self.count,
-            "calibration": calibration.digest,
-        }
+        self.digest = calibration.digest
+        count = self._whole_batches(order.calibration_samples, calibration.n)
+        self.rows = choose_samples(calibration, workspace, count)
+        self._few = self._others(calibration.n)
+        self.parameters: Mapping[str, object] = {"calibration_samples": len(self.rows), "calibration": self.digest}
 
     def feeds(self) -> Iterator[Mapping[str, Array]]:
         """Yield the chosen samples, batched as the model wants them; called once a pass."""
+        for start, feed in self._batches(self.rows):
+            self._workspace.progress(start, len(self.rows), "calibrating")
+            yield feed
+
+    def few(self) -> Iterator[Mapping[str, Array]]:
+        """Yield a few samples to try candidates on: others than ranges are taken from, where there are others."""
+        for _, feed in self._batches(self._few):
+            yield feed
+
+    def _batches(self, rows: Sequence[int]) -> Iterator[tuple[int, Mapping[str, Array]]]:
         size = self._feeding.batch or 1
-        for start in range(0, len(self._rows), size):
-            self._workspace.progress(start, len(self._rows), "calibrating")
-            yield self._feeding.feed(self._rows[start : start + size])
+        for start in range(0, len(rows), size):
+            yield start, self._feeding.feed(rows[start : start + size])
+
+    def _others(self, available: int) -> tuple[int, ...]:
+        batch = self._feeding.batch or 1
+        others = sorted(set(range(available)) - set(self.rows))
+        pool = others if len(others) >= FEW else self.rows
+        spread = tuple(pool[place * len(pool) // FEW] for place in range(FEW))
+        return spread[: len(spread) // batch * batch] or tuple(self.rows[:batch])
 
     def _present(self, order: QuantizeOrder) -> Dataset:
         if order.calibration is None:

@@ -9,12 +9,13 @@ import onnx
 
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import Code, Refused
-from edgewright.tools.optimize.calibrating import Calibration
+from edgewright.tools.optimize.calibrate.candidate import Calibration, Choices, Samples
+from edgewright.tools.optimize.calibrating import CalibrationSamples
 from edgewright.tools.optimize.fingerprint import fingerprint
 from edgewright.tools.optimize.scheme import Parameters, Scheme
 from edgewright.tools.optimize.step import Step
 from edgewright.tools.optimize.topology import put_in_order
-from edgewright.tools.optimize.upgrade import normalised, with_opset, with_stored_constants
+from edgewright.tools.optimize.upgrade import name_nodes, normalised, with_opset, with_stored_constants
 from edgewright.tools.orders import QuantizeOrder
 from edgewright.tools.probe import environment
 from edgewright.tools.profile.graphs import nodes, opset_of
@@ -36,7 +37,9 @@ class StaticParameters(Parameters):
     """Options of `int8_static`."""
 
     per_channel: bool = True
-    calibration_method: Literal["minmax", "percentile", "entropy"] = "minmax"
+    ranges: Literal["best", "minmax", "moving_average", "percentile", "entropy", "mse"] = "best"
+    equalize: bool = False
+    correct_bias: bool = False
 
 
 class Half(Scheme):
@@ -85,31 +88,41 @@ class Static(Scheme):
 
     def __init__(self, order: QuantizeOrder, workspace: Workspace) -> None:
         super().__init__(order, StaticParameters, LIBRARIES)
-        self._integers = quantization.integers_for(order.target_device)
-        self._calibration = Calibration(order, workspace, "an ONNX candidate")
-        self._findings = (*self._calibration.findings, *_saturation(self._integers, order.target_device))
-        self.parameters = {
-            **self.parameters,
-            "integers": self._integers.name,
-            **self._calibration.parameters,
-        }
+        integers = quantization.integers_for(order.target_device)
+        samples = CalibrationSamples(order, workspace, "an ONNX candidate")
+        self._workspace = workspace
+        self._known = order.statistics
+        self._findings = (*samples.findings, *_saturation(integers, order.target_device))
+        here = order.target_device is Device.CPU_GENERIC
+        self._choices = Choices(
+            per_channel=bool(self.parameters["per_channel"]),
+            ranges=str(self.parameters["ranges"]),
+            equalize=bool(self.parameters["equalize"]),
+            correct_bias=bool(self.parameters["correct_bias"]),
+            integers=integers,
+            here=here,
+            saturates=here and not integers.symmetric and environment.facts()["vnni"] == "no",
+        )
+        self._samples = Samples(samples.digest, samples.rows, samples.feeds, samples.few)
+        self.parameters = {**self.parameters, "integers": integers.name, **samples.parameters}
 
     def run(self, source: Path, made: Path) -> tuple[str, ...]:
         """Calibrate and quantise."""
         prepared = _prepared(source)
-        quantization.quantize_statically(
-            prepared,
-            made,
-            self._calibration.feeds,
-            method=str(self.parameters["calibration_method"]),
-            per_channel=bool(self.parameters["per_channel"]),
-            integers=self._integers,
-        )
+        calibration = Calibration(self._choices, self._samples, self._workspace, self._known, source.parent)
+        calibrated = calibration.write(prepared, made)
+        self.parameters = {
+            **self.parameters,
+            "ranges_chosen": calibrated.ranges,
+            "reduce_range": calibrated.reduce_range,
+            "statistics": calibrated.statistics,
+        }
         count = _check_quantized(prepared, made, self.option, "no operator that computes in 8 bits")
-        samples = self._calibration.count
         return (
             *self._findings,
-            f"{count} tensors pass through 8 bits ({self._integers.name}), calibrated on {samples} samples",
+            f"{count} tensors pass through 8 bits ({self._choices.integers.name}), calibrated on "
+            f"{len(self._samples.rows)} samples",
+            *calibrated.findings,
         )
 
 
@@ -124,6 +137,9 @@ def _prepared(source: Path) -> Path:
     raised, prepared = source.with_name("raised.onnx"), source.with_name("prepared.onnx")
     onnx.save(with_opset(model, max(LEAST_OPSET, opset_of(model))), raised)
     quantization.prepare(raised, prepared)
+    model = onnx.load(prepared)
+    name_nodes(model)
+    onnx.save(model, prepared)
     return prepared
 
 

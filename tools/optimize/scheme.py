@@ -19,7 +19,7 @@ OFFERED: Mapping[Format, Mapping[str, Sequence[str]]] = MappingProxyType(
         Format.ONNX: {
             "fp16": (),
             "int8_dynamic": ("per_channel",),
-            "int8_static": ("per_channel", "calibration_method"),
+            "int8_static": ("per_channel", "ranges", "equalize", "correct_bias"),
         },
         Format.TFLITE: {
             "fp16": (),

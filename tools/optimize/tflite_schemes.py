@@ -11,7 +11,7 @@ from edgewright.state.errors import Code, Refused
 from edgewright.tools.formats.tflite_graph import operator_outputs, quantised_operators, signature_key
 from edgewright.tools.formats.tflite_model import TfliteModel, read
 from edgewright.tools.legible import legible
-from edgewright.tools.optimize.calibrating import Calibration
+from edgewright.tools.optimize.calibrating import CalibrationSamples
 from edgewright.tools.optimize.scheme import Parameters, Scheme
 from edgewright.tools.optimize.step import Step
 from edgewright.tools.orders import QuantizeOrder
@@ -150,7 +150,7 @@ class Static(_TfliteScheme):
     def __init__(self, order: QuantizeOrder, workspace: Workspace) -> None:
         super().__init__(order, self.options, Bits(weights=8, activations=self.activations))
         self._bits = replace(self._bits, integer_io=self.parameters.get("io_dtype") == "int8")
-        self._calibration = Calibration(order, workspace, "a TFLite candidate")
+        self._calibration = CalibrationSamples(order, workspace, "a TFLite candidate")
         self.parameters = {**self.parameters, **self._calibration.parameters}
 
     def _quantize(self, source: Path, made: Path, bits: Bits) -> None:
@@ -159,7 +159,7 @@ class Static(_TfliteScheme):
 
     def _findings(self, result: TfliteModel) -> tuple[str, ...]:
         ends = (*_ends("input", result.inputs), *_ends("output", result.outputs))
-        return (f"calibrated on {self._calibration.count} samples", *self._calibration.findings, *ends)
+        return (f"calibrated on {len(self._calibration.rows)} samples", *self._calibration.findings, *ends)
 
 
 class Wide(Static):

@@ -40,6 +40,15 @@ def with_stored_constants(model: ModelProto) -> ModelProto:
     return stored
 
 
+def name_nodes(model: ModelProto) -> None:
+    """Give every node of the main graph a name of its own where it has none, in place."""
+    seen: set[str] = set()
+    for number, node in enumerate(model.graph.node):
+        if not node.name or node.name in seen:
+            node.name = f"{node.op_type}_node_{number}"
+        seen.add(node.name)
+
+
 def _copy(model: ModelProto) -> ModelProto:
     copy = ModelProto()
     copy.CopyFrom(model)

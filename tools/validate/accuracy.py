@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
 
 from edgewright.state.artifacts import Artifact
 from edgewright.state.errors import Code, Refused
-from edgewright.state.evidence import Accuracy, Dataset
+from edgewright.state.evidence import Accuracy, Dataset, Paired
 from edgewright.tools.benchmark.outputs import Outputs, open_index, open_outputs, run_outputs
 from edgewright.tools.datasets.card import Card
 from edgewright.tools.datasets.prepared import open_dataset
@@ -13,7 +16,9 @@ from edgewright.tools.legible import legible
 from edgewright.tools.orders import ValidateOrder
 from edgewright.tools.probe.columns import Column
 from edgewright.tools.targets.target import Target
+from edgewright.tools.validate.answers import classes_of, only, scores_of
 from edgewright.tools.validate.metrics import Score, agreement, metric_named
+from edgewright.tools.validate.paired import Contributions, compare
 from edgewright.tools.workspace import Progress, Workspace
 
 
@@ -87,7 +92,7 @@ def validate(order: ValidateOrder, workspace: Workspace, target: Target) -> Accu
             baseline=baseline.dataset,
             given=dataset.digest,
         )
-    return measure_accuracy(
+    accuracy = measure_accuracy(
         order.candidate,
         dataset,
         baseline.metric,
@@ -96,6 +101,26 @@ def validate(order: ValidateOrder, workspace: Workspace, target: Target) -> Accu
         threads=order.threads,
         reference_outputs=baseline.outputs,
     )
+    return replace(accuracy, paired=_paired(order.reference, accuracy, dataset, workspace))
+
+
+def _paired(reference: Accuracy, accuracy: Accuracy, dataset: Dataset, workspace: Workspace) -> Paired | None:
+    """Compare what both answered to the same samples, where the metric says what each sample adds."""
+    if accuracy.metric != "top-1" or (reference.dataset, reference.n) != (accuracy.dataset, accuracy.n):
+        return None
+    data = open_dataset(dataset, workspace)
+    before, after = (
+        _right(judged_outputs(open_index(each.outputs, workspace), data.card), data.labels)
+        for each in (reference, accuracy)
+    )
+    return compare(reference.artifact, before, after, accuracy.value)
+
+
+def _right(outputs: Mapping[str, Column], labels: Column | None) -> Contributions:
+    """Return which answers are right, as contributions of samples that count alike."""
+    scores = scores_of("top-1", only("top-1", outputs))
+    right = scores.answers() == classes_of("top-1", labels, scores)
+    return np.column_stack((right, np.ones(len(right)))).astype(np.float64)
 
 
 def _require_finite(artifact: Artifact, outputs: Outputs) -> None:

@@ -13,6 +13,7 @@ from optimize_bench import Bench, BenchOf, dataset_of, figure_of
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import Code, Refusal, Refused
 from edgewright.tools.optimize import onnx_schemes as subject
+from edgewright.tools.optimize.calibrate.candidate import BEST_OF
 from edgewright.tools.profile.graphs import opset_of
 
 DATA = (("validation", 1, 70), ("calibration", 2, 120))
@@ -77,7 +78,7 @@ def test_int8_dynamic_without_a_matrix_product_is_refused(build: Callable[[], Mo
 )
 def test_int8_static_stays_close_to_the_base(method: str, per_channel: object, bench_of: BenchOf) -> None:
     bench = bench_of(models.conv_net())
-    made = bench.quantize("int8_static", per_channel=per_channel, calibration_method=method)
+    made = bench.quantize("int8_static", per_channel=per_channel, ranges=method)
     model = bench.load(made)
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators(model)
     assert figure_of(made, "cosine") > 0.995
@@ -89,9 +90,15 @@ def test_int8_static_stays_close_to_the_base(method: str, per_channel: object, b
 def test_int8_static_says_everything_needed_to_make_it_again(bench_of: BenchOf) -> None:
     bench = bench_of(models.mlp())
     made = bench.quantize("int8_static", samples=110)
-    assert made.artifact.recipe.parameters == {
+    said = dict(made.artifact.recipe.parameters)
+    assert len(str(said.pop("statistics"))) == 64
+    assert said.pop("ranges_chosen") in BEST_OF
+    assert said.pop("reduce_range") in {False, True}
+    assert said == {
         "per_channel": True,
-        "calibration_method": "minmax",
+        "ranges": "best",
+        "equalize": False,
+        "correct_bias": False,
         "integers": "U8S8",
         "calibration_samples": 110,
         "calibration": bench.calibration.digest,
@@ -121,7 +128,7 @@ def test_int8_static_finds_weights_wherever_they_are_kept(build: Callable[[], Mo
 def test_int8_static_of_what_cannot_compute_in_8_bits_is_refused(
     build: Callable[[], ModelProto], method: str, bench_of: BenchOf
 ) -> None:
-    refusal = refused(lambda: bench_of(build()).quantize("int8_static", calibration_method=method))
+    refusal = refused(lambda: bench_of(build()).quantize("int8_static", ranges=method))
     assert refusal.code is Code.NOTHING_CHANGED
 
 
@@ -237,8 +244,8 @@ def test_schemes_that_onnx_does_not_have_are_refused_with_those_it_has(
     [
         ("int4", {}),
         ("fp16", {"per_channel": True}),
-        ("int8_dynamic", {"calibration_method": "minmax"}),
-        ("int8_static", {"calibration_method": "distribution"}),
+        ("int8_dynamic", {"ranges": "minmax"}),
+        ("int8_static", {"ranges": "distribution"}),
         ("int8_static", {"per_channel": "yes"}),
         ("int8_static", {"nodes_to_exclude": ["first"]}),
     ],

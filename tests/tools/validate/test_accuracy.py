@@ -165,7 +165,9 @@ def test_no_samples_is_a_refusal(bench: Bench) -> None:
 
 
 def order(bench: Bench, baseline: Accuracy, candidate: ModelProto) -> ValidateOrder:
-    return ValidateOrder(bench.keep(candidate), Original("m.onnx", "0" * 64), bench.dataset, baseline, threads=1)
+    return ValidateOrder(
+        bench.keep(candidate), Original("m.onnx", "0" * 64), bench.dataset, baseline, threads=1, reference=baseline
+    )
 
 
 @pytest.mark.promise("P9")
@@ -182,6 +184,22 @@ def test_the_same_model_agrees_with_itself(bench: Bench) -> None:
     baseline = bench.measure(linear(WEIGHTS))
     made = validate(order(bench, baseline, linear(WEIGHTS)), bench.workspace, Host())
     assert (made.agreement, made.value, made.outputs) == (1.0, baseline.value, baseline.outputs)
+
+
+@pytest.mark.promise("P3")
+def test_a_candidate_is_compared_with_the_floors_model_answer_by_answer(bench: Bench) -> None:
+    baseline = bench.measure(linear(WEIGHTS))
+    weights = WEIGHTS + np.float32(0.3) * RNG.standard_normal((6, 4)).astype(np.float32)
+    made = validate(order(bench, baseline, linear(weights)), bench.workspace, Host())
+    paired = made.paired
+    assert paired is not None
+    assert paired.difference == pytest.approx(made.value - baseline.value)
+    assert (paired.gained or 0) - (paired.lost or 0) == round(paired.difference * made.n)
+    assert paired.low < paired.difference < paired.high
+    assert (
+        validate(order(bench, bench.measure(linear(WEIGHTS), "f1"), linear(weights)), bench.workspace, Host()).paired
+        is None
+    )
 
 
 @pytest.mark.promise("P9")

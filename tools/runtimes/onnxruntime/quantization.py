@@ -1,20 +1,25 @@
 """ONNX Runtime's quantiser, with the choices that suit the device a model is made for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from onnx import ModelProto
-from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_dynamic, quantize_static
-from onnxruntime.quantization.calibrate import save_tensors_data
+from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_dynamic
+from onnxruntime.quantization.calibrate import TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from edgewright.state.artifacts import Device
-from edgewright.tools.runtimes.onnxruntime.calibration import Feeds, activation_ranges
+from edgewright.tools.profile.graphs import within
 
 # On convolutions dynamic quantisation is several times slower than float (measured: ONNX Runtime 1.32, x86-64).
 DYNAMIC_OPERATORS = ("MatMul", "Gemm")
+# Everything that has an 8-bit form.
+OPERATORS = tuple(sorted({*QDQRegistry, *QLinearOpsRegistry}))
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,16 @@ class Integers:
 
     name: str
     activations: QuantType
-    options: dict[str, bool]
+    options: Mapping[str, bool]
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether zero lies in the middle of the range of activations."""
+        return self.options["ActivationSymmetric"]
+
+    def with_float_bias(self) -> "Integers":
+        """Return the same with biases left in float32."""
+        return replace(self, options={**self.options, "QuantizeBias": False})
 
 
 # Unsigned activations with signed weights are what ONNX Runtime's CPU kernels fuse completely, on x86 and ARM
@@ -55,37 +69,49 @@ def prepare(source: Path, target: Path) -> None:
 
 
 def quantize_statically(
-    prepared: Path, target: Path, feeds: Feeds, *, method: str, per_channel: bool, integers: Integers
+    prepared: ModelProto,
+    target: Path,
+    ranges: Mapping[str, tuple[float, float]],
+    *,
+    per_channel: bool,
+    integers: Integers,
+    reduce_range: bool = False,
 ) -> None:
     """Write `target` with QuantizeLinear and DequantizeLinear around every operator that can compute in 8 bits.
 
     Args:
-        prepared: What `prepare` wrote.
-        target: Where the quantised model goes; its folder also takes intermediate files.
-        feeds: Gives the calibration samples, once a pass.
-        method: How ranges are chosen: `minmax`, `percentile` or `entropy`.
+        prepared: What `prepare` wrote; it is not changed.
+        target: Where the quantised model goes.
+        ranges: Tensor to its smallest and largest value; a tensor without one stays in float32.
         per_channel: Whether each output channel of a weight has its own scale.
         integers: Kind of integers.
-
-    Raises:
-        Refused: MODEL_NOT_FINITE, if an activation overflows on a sample.
+        reduce_range: Whether weights use 7 of their 8 bits, so that no sum of U8S8 products saturates.
     """
-    operators = sorted({*QDQRegistry, *QLinearOpsRegistry})
-    ranges = target.with_suffix(".ranges.json")
-    save_tensors_data(activation_ranges(prepared, feeds, method, operators, target.parent), ranges)
-    quantize_static(
-        prepared,
-        target,
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=operators,
+    model = ModelProto()
+    model.CopyFrom(prepared)
+    reach = {name: (np.asarray(low, np.float32), np.asarray(high, np.float32)) for name, (low, high) in ranges.items()}
+    quantizer = QDQQuantizer(
+        model,
         per_channel=per_channel,
-        activation_type=integers.activations,
-        weight_type=QuantType.QInt8,
-        # The ranges are final, whatever method chose them; the quantiser only reads them.
-        calibrate_method=CalibrationMethod.MinMax,
-        calibration_cache_path=ranges,
+        reduce_range=reduce_range,
+        weight_qType=QuantType.QInt8,
+        activation_qType=integers.activations,
+        tensors_range=TensorsData(CalibrationMethod.MinMax, reach),
+        nodes_to_quantize=[],
+        nodes_to_exclude=_read_inside(model),
+        op_types_to_quantize=list(OPERATORS),
         extra_options=dict(integers.options),
     )
+    quantizer.quantize_model()
+    quantizer.model.save_model_to_file(str(target), use_external_data_format=False)
+
+
+def _read_inside(model: ModelProto) -> list[str]:
+    """Return the nodes around values that a subgraph reads: the quantiser renames values in the main graph only."""
+    inner = {
+        name for graph in within(model.graph) if graph is not model.graph for node in graph.node for name in node.input
+    }
+    return [node.name for node in model.graph.node if inner & {*node.input, *node.output}]
 
 
 def quantize_dynamically(prepared: Path, target: Path, *, per_channel: bool) -> None:

@@ -1,0 +1,222 @@
+"""From a prepared model and calibration samples to an INT8 candidate: repairs, statistics, ranges, the file."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto
+
+from edgewright.tools.optimize.calibrate.ranges import choose
+from edgewright.tools.optimize.calibrate.statistics import Source, Statistics, gather, load, save
+from edgewright.tools.optimize.repair.bias import correct_biases
+from edgewright.tools.optimize.repair.equalize import equalize
+from edgewright.tools.runtimes.onnxruntime import outputs
+from edgewright.tools.runtimes.onnxruntime.activations import Array, Feeds, calibrated_tensors, stream, with_overwritten
+from edgewright.tools.runtimes.onnxruntime.quantization import Integers, quantize_statically
+from edgewright.tools.workspace import Workspace
+
+# What `best` chooses from, the simplest first: an equal one is not better.
+BEST_OF = ("minmax", "percentile", "entropy", "mse")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How an INT8 candidate is made.
+
+    Attributes:
+        per_channel: Whether each output channel of a weight has its own scale.
+        ranges: How ranges are chosen from statistics; `best` tries those of `BEST_OF`.
+        equalize: Whether channels are equalised first.
+        correct_bias: Whether biases are corrected.
+        integers: Kind of integers.
+        here: Whether the candidate is made for this machine's processor, so that its own kernels judge it; otherwise
+            8 bits are simulated, which is exact.
+        saturates: Whether that processor's sums of U8S8 products can saturate.
+    """
+
+    per_channel: bool
+    ranges: str
+    equalize: bool
+    correct_bias: bool
+    integers: Integers
+    here: bool = True
+    saturates: bool = False
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of a calibration set, as the model takes them.
+
+    Attributes:
+        data: Digest of the set.
+        rows: Those that ranges are taken from.
+        feeds: Gives these.
+        few: Gives some samples to try candidates on.
+    """
+
+    data: str
+    rows: tuple[int, ...]
+    feeds: Feeds
+    few: Feeds
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What came out beside the file.
+
+    Attributes:
+        ranges: How ranges were chosen in the end.
+        reduce_range: Whether weights have 7 bits, so that no sum of products saturates.
+        statistics: SHA-256 of the statistics, kept in the workspace.
+        findings: What to know, a sentence each without a full stop.
+    """
+
+    ranges: str
+    reduce_range: bool
+    statistics: str
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A way to write the file from the statistics."""
+
+    ranges: str
+    reduce_range: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.ranges} with 7-bit weights" if self.reduce_range else self.ranges
+
+
+class Calibration:
+    """Makes one candidate.
+
+    Args:
+        choices: How.
+        samples: From what.
+        workspace: Where statistics are found and kept.
+        known: SHA-256 of statistics that earlier steps of the run kept.
+        folder: Where intermediate files may be written.
+    """
+
+    def __init__(
+        self, choices: Choices, samples: Samples, workspace: Workspace, known: Sequence[str], folder: Path
+    ) -> None:
+        self._choices = choices
+        self._samples = samples
+        self._workspace = workspace
+        self._known = known
+        self._folder = folder
+
+    def write(self, prepared: Path, made: Path) -> Calibrated:
+        """Write the candidate.
+
+        Args:
+            prepared: The base as the quantiser needs it, every node with a name of its own.
+            made: Where the candidate goes.
+
+        Raises:
+            Refused: MODEL_NOT_FINITE, if an activation overflows on a sample.
+        """
+        model, findings = onnx.load(prepared), list[str]()
+        if self._choices.equalize:
+            findings.append(_equalized(equalize(model)))
+        digest, statistics = self._statistics(model)
+        form = _Form(self._choices.ranges)
+        if form.ranges == "best":
+            form, said = self._best(model, statistics)
+            findings.append(said)
+        if self._choices.correct_bias:
+            model, said = self._corrected(model, statistics, form)
+            findings.append(said)
+        self._quantize(model, made, statistics, form)
+        return Calibrated(form.ranges, form.reduce_range, digest, tuple(findings))
+
+    def _statistics(self, model: ModelProto) -> tuple[str, Statistics]:
+        """Return the statistics of a model and their digest: those of an earlier step where they are the same."""
+        source = Source(
+            hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(),
+            self._samples.data,
+            self._samples.rows,
+        )
+        for digest in self._known:
+            if (statistics := load(self._workspace.path_of(digest), source)) is not None:
+                return digest, statistics
+        names = calibrated_tensors(model)
+        statistics = gather(lambda take: stream(model, names, self._samples.feeds, self._folder, take))
+        path = self._workspace.scratch("statistics.npz")
+        save(statistics, source, path)
+        return self._workspace.keep(path), statistics
+
+    def _best(self, model: ModelProto, statistics: Statistics) -> tuple[_Form, str]:
+        """Return the form that comes closest to the model on a few samples, and the figures in words."""
+        wanted = outputs.outputs(model, self._samples.few, self._folder)
+        errors: dict[_Form, float] = {}
+
+        def least(*forms: _Form) -> _Form:
+            errors.update((form, self._error(model, statistics, form, wanted)) for form in forms)
+            return min(errors, key=errors.__getitem__)
+
+        best = least(*(_Form(method) for method in BEST_OF))
+        if self._choices.saturates:
+            best = least(_Form(best.ranges, reduce_range=True))
+        figures = ", ".join(f"{form} {error:.2g}" for form, error in errors.items())
+        return best, f"ranges by {best}: squared error of the outputs on a few samples, relative to them: {figures}"
+
+    def _corrected(self, model: ModelProto, statistics: Statistics, form: _Form) -> tuple[ModelProto, str]:
+        """Return the model with corrected biases where these bring the outputs closer, else as it is; and what to say.
+
+        A mean error that comes from cut-off values is not the same for every sample, and correcting it can do harm.
+        """
+        corrected = ModelProto()
+        corrected.CopyFrom(model)
+
+        def quantised(current: ModelProto) -> ModelProto:
+            path = self._folder / "simulated.onnx"
+            self._quantize(current, path, statistics, form, quantize_bias=False)
+            return onnx.load(path)
+
+        def progress(done: int, total: int) -> None:
+            self._workspace.progress(done, total, "correcting biases")
+
+        count = correct_biases(corrected, quantised, self._samples.few, self._folder, progress)
+        if not count:
+            return model, "no layer has a bias to correct"
+        wanted = outputs.outputs(model, self._samples.few, self._folder)
+        before, after = (self._error(each, statistics, form, wanted) for each in (model, corrected))
+        figures = f"the relative squared error of the outputs goes from {before:.2g} to {after:.2g}"
+        if after >= before:
+            return model, f"biases were left as they are: with those of {count} layers corrected {figures}"
+        return corrected, f"the biases of {count} layers were corrected: {figures}"
+
+    def _error(
+        self, model: ModelProto, statistics: Statistics, form: _Form, wanted: Sequence[Sequence[Array]]
+    ) -> float:
+        """Return how far the candidate of a model is from the wanted outputs on a few samples."""
+        path = self._folder / "tried.onnx"
+        self._quantize(model, path, statistics, form)
+        given = outputs.outputs(path, self._samples.few, self._folder, exact=not self._choices.here)
+        return outputs.error(wanted, given)
+
+    def _quantize(
+        self, model: ModelProto, path: Path, statistics: Statistics, form: _Form, *, quantize_bias: bool = True
+    ) -> None:
+        integers = self._choices.integers
+        symmetric = integers.symmetric
+        ranges = {name: choose(values, form.ranges, symmetric=symmetric) for name, values in statistics.items()}
+        quantize_statically(
+            model,
+            path,
+            with_overwritten(model, ranges),
+            per_channel=self._choices.per_channel,
+            integers=integers if quantize_bias else integers.with_float_bias(),
+            reduce_range=form.reduce_range,
+        )
+
+
+def _equalized(groups: int) -> str:
+    if not groups:
+        return "nothing to equalise: between no two layers lie only operators that pass a factor through, such as Relu"
+    return f"the channels of {groups} tensors were equalised across the layers around them"
