@@ -209,7 +209,7 @@ def plan_validate(house: House, _look: Transaction, run: Run, _request: requests
             candidate=_candidate(run),
             original=_original(run),
             validation=profiled.validation,
-            baseline=profiled.baseline.accuracy,
+            baseline=profiled.baseline.reference,
             threads=house.settings.threads,
         )
     )

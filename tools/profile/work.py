@@ -42,14 +42,22 @@ def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, target: T
     model, data, threads = ready.original, ready.validation, order.threads
     reports = (portion(workspace.progress, number, PARTS) for number in range(1, PARTS))
 
-    def accuracy_of(artifact: Artifact) -> Accuracy:
+    def accuracy_of(artifact: Artifact, root: Accuracy | None) -> Accuracy:
         return measure_accuracy(
-            artifact, data, order.metric, workspace, target, threads=threads, progress=next(reports)
+            artifact,
+            data,
+            order.metric,
+            workspace,
+            target,
+            threads=threads,
+            reference_outputs=root.outputs if root else None,
+            progress=next(reports),
         )
 
-    accuracy = accuracy_of(model)
+    root = accuracy_of(ready.ancestor.original, None) if ready.ancestor else None
+    accuracy = accuracy_of(model, root)
     # The better of both: a descent can raise the floor, never lower it.
-    reference = better(accuracy, accuracy_of(ready.ancestor.original)) if ready.ancestor else accuracy
+    reference = better(root, accuracy) if root else accuracy
     require_discerning(reference, data, order.tolerance, workspace)
     latency = measure_latency(model, data, order.protocol, threads, workspace, target=target, progress=next(reports))
     return Baseline(

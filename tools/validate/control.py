@@ -9,14 +9,17 @@ from dataclasses import replace
 from functools import reduce
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Accuracy, Dataset
+from edgewright.state.policy import is_agreement
 from edgewright.state.verdict import Outcome, better, judge
 from edgewright.tools.benchmark.outputs import open_index
 from edgewright.tools.datasets.prepared import open_dataset
 from edgewright.tools.probe.columns import Column
-from edgewright.tools.validate.accuracy import judged_outputs
+from edgewright.tools.validate.answers import only
+from edgewright.tools.validate.decoders import answers_of
 from edgewright.tools.validate.metrics import metric_named
 from edgewright.tools.workspace import Workspace
 
@@ -37,15 +40,8 @@ def require_discerning(accuracy: Accuracy, dataset: Dataset, tolerance: float, w
     Raises:
         Refused: DATA_INVALID, with the baseline's value and the shuffled one.
     """
-    data = open_dataset(dataset, workspace)
-    if data.labels is None:
-        return
-    labels = data.labels.batch(0, dataset.n)
-    answers = judged_outputs(open_index(accuracy.outputs, workspace), data.card)
-    metric, chance = metric_named(accuracy.metric), np.random.default_rng(SEED)
-    shuffled = (metric.evaluate(answers, Column(labels[chance.permutation(dataset.n)])).value for _ in range(SHUFFLES))
-    control = reduce(better, (replace(accuracy, value=value) for value in shuffled))
-    if judge(accuracy, control, tolerance).outcome is Outcome.PASS:
+    control = shuffled(accuracy, dataset, workspace)
+    if control is not None and judge(accuracy, control, tolerance).outcome is Outcome.PASS:
         raise Refused.because(
             Code.DATA_INVALID,
             "measuring accuracy with this validation set",
@@ -57,3 +53,31 @@ def require_discerning(accuracy: Accuracy, dataset: Dataset, tolerance: float, w
             baseline=accuracy.value,
             shuffled=control.value,
         )
+
+
+def shuffled(accuracy: Accuracy, dataset: Dataset, workspace: Workspace) -> Accuracy | None:
+    """Return what the model scores with each sample judged by another one's label: the best of a few shuffles.
+
+    Args:
+        accuracy: The model's metric, with its recorded outputs.
+        dataset: The samples.
+        workspace: Where both are read from.
+
+    Returns:
+        The same with another value, or nothing where there is nothing to shuffle.
+    """
+    data = open_dataset(dataset, workspace)
+    answers = answers_of(open_index(accuracy.outputs, workspace), data, workspace)
+    labels = only(accuracy.metric, answers) if is_agreement(accuracy.metric) else data.labels
+    if labels is None:
+        return None
+    metric, chance = metric_named(accuracy.metric), np.random.default_rng(SEED)
+    orders = (chance.permutation(dataset.n) for _ in range(SHUFFLES))
+    values = (metric.evaluate(answers, _reordered(labels, order)).value for order in orders)
+    return reduce(better, (replace(accuracy, value=value) for value in values))
+
+
+def _reordered(labels: Column, order: NDArray[np.int64]) -> Column:
+    if labels.regular:
+        return Column(labels.batch(0, len(labels))[order])
+    return Column(np.concatenate([labels[row].ravel() for row in order]), labels.shapes[order])
