@@ -19,7 +19,7 @@ from edgewright.state.errors import Code, Refused
 from edgewright.tools.datasets.decoding import Answers, Decoder
 from edgewright.tools.datasets.entry import Opened, open_file_under_roots
 from edgewright.tools.datasets.fields import Name, Side, Strict
-from edgewright.tools.datasets.sources import Audio, Label, Text
+from edgewright.tools.datasets.sources import Audio, CocoLabel, Label, Text, VocLabel, YoloLabel
 from edgewright.tools.legible import legible
 from edgewright.tools.orders import DataSource
 
@@ -179,6 +179,11 @@ class Card(Strict):
         done = {name: entry.model_dump(mode="json", exclude={"array"}) for name, entry in self.inputs.items()}
         read = {name: part.model_dump() for name, part in (("audio", self.audio), ("text", self.text)) if part}
         return canonical_digest({"version": PREPROCESSING_VERSION, "inputs": done, **read})
+
+    @property
+    def marks_boxes(self) -> bool:
+        """Whether the labels are boxes in pictures."""
+        return self.answers is Answers.BOXES or isinstance(self.label, CocoLabel | YoloLabel | VocLabel)
 
     @property
     def answers(self) -> Answers | None:

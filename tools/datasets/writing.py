@@ -41,7 +41,7 @@ class Writing:
         self._samples = samples
         self._placed = next((entry for entry in card.inputs.values() if isinstance(entry, ImageInput)), None)
         if samples.mark is not None:
-            self._placed = required_picture(self._placed, boxes=card.answers is not Answers.MAP)
+            self._placed = required_picture(self._placed, boxes=card.marks_boxes)
         self._beyond: list[int] = []
         self._first_labels: list[Array] = []
         self._labels = None

@@ -64,18 +64,22 @@ def decode_by(decoder: Decoder) -> Decode:
     """
     match decoder:
         case YoloDecoder():
-            return lambda outputs, frame: heads.yolo(only(decoder.kind, outputs), frame, decoder)
+            return lambda outputs, frame: heads.yolo(
+                only(f"behind the decoder {decoder.kind}", outputs), frame, decoder
+            )
         case SsdDecoder():
             return lambda outputs, frame: heads.ssd(outputs, frame, decoder)
         case CentreDecoder():
             return lambda outputs, frame: heads.centres(outputs, frame, decoder)
         case SegmentationDecoder():
             axis = 0 if decoder.classes == "first" else -1
-            return lambda outputs, _frame: class_map(only(decoder.kind, outputs), axis)
+            return lambda outputs, _frame: class_map(only(f"behind the decoder {decoder.kind}", outputs), axis)
         case CtcDecoder():
-            return lambda outputs, _frame: best_path(only(decoder.kind, outputs), decoder)
+            return lambda outputs, _frame: best_path(only(f"behind the decoder {decoder.kind}", outputs), decoder)
         case TagsDecoder():
-            return lambda outputs, _frame: _scored(only(decoder.kind, outputs), 2).argmax(axis=-1)
+            return lambda outputs, _frame: _scored(only(f"behind the decoder {decoder.kind}", outputs), 2).argmax(
+                axis=-1
+            )
         case InstalledDecoder():
             return _installed(decoder.name)
 

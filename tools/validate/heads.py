@@ -41,7 +41,9 @@ def yolo(output: Array, frame: Frame, decoder: YoloDecoder) -> Boxes:
 
 def ssd(outputs: Mapping[str, Array], frame: Frame, decoder: SsdDecoder) -> Boxes:
     """Return the boxes of separate outputs."""
-    boxes = _named(outputs, decoder.boxes).astype(np.float64).reshape(-1, 4)
+    boxes = _named(outputs, decoder.boxes).astype(np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise UnfitOutputError(f"boxes have four numbers a box, not the shape {boxes.shape}")
     corners = _from_centres(boxes) if decoder.order == "centre" else boxes
     corners = corners[:, [1, 0, 3, 2]] if decoder.order == "tlbr" else corners
     scores = _named(outputs, decoder.scores).astype(np.float64)
