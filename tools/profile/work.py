@@ -2,15 +2,16 @@
 
 from edgewright.state.artifacts import Artifact
 from edgewright.state.events import Profiled
-from edgewright.state.evidence import Accuracy, Baseline
+from edgewright.state.evidence import Accuracy, Baseline, Check
 from edgewright.state.verdict import better
 from edgewright.tools.benchmark.measure import measure_latency, measure_memory, measure_operators, portion
 from edgewright.tools.orders import Done, Original, ProfileOrder
 from edgewright.tools.original import check_original
 from edgewright.tools.profile.preflight import Ready, preflight
+from edgewright.tools.profile.suspects import suspicion
 from edgewright.tools.targets.host import Target
 from edgewright.tools.validate.accuracy import measure_accuracy
-from edgewright.tools.validate.control import require_discerning
+from edgewright.tools.validate.control import require_discerning, shuffled
 from edgewright.tools.workspace import Workspace
 
 # The pre-flight, and five measurements of which the ancestor's accuracy is seldom needed.
@@ -20,7 +21,8 @@ PARTS = 6
 def work(order: ProfileOrder, workspace: Workspace, target: Target) -> Done:
     """Import a model and measure it as it is."""
     ready = preflight(order, workspace, portion(workspace.progress, 0, PARTS))
-    baseline = _baseline(order, ready, workspace, target)
+    baseline, doubt = _baseline(order, ready, workspace, target)
+    doubts = (Check("data card", "warning", doubt),) if doubt else ()
     check_original(Original(order.model_path, ready.original.sha256))
     ancestor = ready.ancestor
     return Done(
@@ -30,15 +32,15 @@ def work(order: ProfileOrder, workspace: Workspace, target: Target) -> Done:
             validation=ready.validation,
             calibration=ready.calibration,
             baseline=baseline,
-            checks=ready.checks,
+            checks=(*ready.checks, *doubts),
             tolerance=min(order.tolerance, ancestor.tolerance) if ancestor else order.tolerance,
             inherited_from=ancestor.run if ancestor else None,
         )
     )
 
 
-def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, target: Target) -> Baseline:
-    """Measure the model; accuracy first, since what cannot be judged need not be timed."""
+def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, target: Target) -> tuple[Baseline, str | None]:
+    """Measure the model; accuracy first, since what cannot be judged need not be timed. Return any doubt beside it."""
     model, data, threads = ready.original, ready.validation, order.threads
     reports = (portion(workspace.progress, number, PARTS) for number in range(1, PARTS))
 
@@ -58,9 +60,11 @@ def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, target: T
     accuracy = accuracy_of(model, root)
     # The better of both: a descent can raise the floor, never lower it.
     reference = better(root, accuracy) if root else accuracy
-    require_discerning(reference, data, order.tolerance, workspace)
+    chance = shuffled(reference, data, workspace)
+    doubt = suspicion(model, accuracy, chance, data, workspace=workspace, target=target)
+    require_discerning(reference, chance, order.tolerance, doubt)
     latency = measure_latency(model, data, order.protocol, threads, workspace, target=target, progress=next(reports))
-    return Baseline(
+    baseline = Baseline(
         graph=ready.graph,
         latency=latency,
         memory=measure_memory(model, data, threads, workspace, target, progress=next(reports)),
@@ -68,3 +72,4 @@ def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, target: T
         reference=reference,
         hot_spots=measure_operators(model, data, threads, workspace, target, progress=next(reports)),
     )
+    return baseline, doubt

@@ -5,11 +5,11 @@ many times, or numbers so large that any difference drowns in them are noticed s
 that is no better than chance, as after wrong preprocessing.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Accuracy, Dataset
@@ -28,25 +28,27 @@ SEED = 7
 SHUFFLES = 5
 
 
-def require_discerning(accuracy: Accuracy, dataset: Dataset, tolerance: float, workspace: Workspace) -> None:
+def require_discerning(
+    accuracy: Accuracy, control: Accuracy | None, tolerance: float, suspicion: str | None = None
+) -> None:
     """Refuse a validation set, metric or baseline with which nothing could ever fail.
 
     Args:
-        accuracy: The baseline's metric, with its recorded outputs.
-        dataset: The validation set.
+        accuracy: The baseline's metric.
+        control: What `shuffled` makes of it.
         tolerance: The run's tolerance.
-        workspace: Where both are read from.
+        suspicion: What is known of the preprocessing, to be told along.
 
     Raises:
         Refused: DATA_INVALID, with the baseline's value and the shuffled one.
     """
-    control = shuffled(accuracy, dataset, workspace)
     if control is not None and judge(accuracy, control, tolerance).outcome is Outcome.PASS:
         raise Refused.because(
             Code.DATA_INVALID,
             "measuring accuracy with this validation set",
             f"the model scores {accuracy.metric} {accuracy.value:.4f}, with the labels shuffled still "
-            f"{control.value:.4f}, within the tolerance of {tolerance:.2%}: no loss could ever be noticed",
+            f"{control.value:.4f}, within the tolerance of {tolerance:.2%}: no loss could ever be noticed"
+            + (f"; {suspicion}" if suspicion else ""),
             "check the labels and the preprocessing (colour order, scale, mean, layout) in the data card, and give a "
             "set with samples of several classes or values",
             "P3",
@@ -73,11 +75,12 @@ def shuffled(accuracy: Accuracy, dataset: Dataset, workspace: Workspace) -> Accu
         return None
     metric, chance = metric_named(accuracy.metric), np.random.default_rng(SEED)
     orders = (chance.permutation(dataset.n) for _ in range(SHUFFLES))
-    values = (metric.evaluate(answers, _reordered(labels, order)).value for order in orders)
+    values = (metric.evaluate(answers, taken(labels, order.tolist())).value for order in orders)
     return reduce(better, (replace(accuracy, value=value) for value in values))
 
 
-def _reordered(labels: Column, order: NDArray[np.int64]) -> Column:
-    if labels.regular:
-        return Column(labels.batch(0, len(labels))[order])
-    return Column(np.concatenate([labels[row].ravel() for row in order]), labels.shapes[order])
+def taken(column: Column, rows: Sequence[int]) -> Column:
+    """Return some rows of a column, in the order given."""
+    if column.regular:
+        return Column(column.batch(0, len(column))[list(rows)])
+    return Column(np.concatenate([column[row].ravel() for row in rows]), column.shapes[list(rows)])
