@@ -9,6 +9,7 @@ import psutil
 
 from edgewright.server.settings import Settings, config_file
 from edgewright.tools.confinement import landlock_abi
+from edgewright.tools.extras import EXTRA_OF, missing_modules
 from edgewright.tools.runtimes.grid import RUNTIMES, version_of
 
 GIB = 1 << 30
@@ -33,6 +34,10 @@ def _installation() -> list[Line]:
     for runtime in RUNTIMES:
         found = version_of(runtime)
         lines.append((runtime.title, found or "missing", "" if found else runtime.install_line, found is None))
+    absent = missing_modules()
+    lines += [
+        (name, f"absent: no {extra} data", absent[name], False) for name, extra in EXTRA_OF.items() if name in absent
+    ]
     return lines
 
 
