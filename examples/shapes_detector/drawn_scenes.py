@@ -14,7 +14,7 @@ APART = 14.0
 
 
 class Scene(NamedTuple):
-    """A picture, 8-bit RGB of shape (64, 64, 3), and boxes, float64 of shape (k, 5): class, left, top, right, bottom."""
+    """A picture, 8-bit RGB, shape (64, 64, 3), and boxes, float64, shape (k, 5): class, left, top, right, bottom."""
 
     image: NDArray[np.uint8]
     boxes: NDArray[np.float64]

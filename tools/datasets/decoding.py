@@ -106,15 +106,17 @@ class CentreDecoder(_Boxes):
 
 
 class SegmentationDecoder(Strict):
-    """The class with the highest score of every pixel.
+    """The class with the highest score of every pixel; where there is one score, 1 from a threshold on and 0 below.
 
     Attributes:
         kind: Says so.
         classes: Axis of the classes in the model's output without its batch dimension.
+        threshold: Least score of class 1, where there is one score a pixel.
     """
 
     kind: Literal["segmentation"]
     classes: Literal["first", "last"] = "first"
+    threshold: float = 0.5
 
     @property
     def answers(self) -> Answers:

@@ -44,10 +44,12 @@ The keys of `inputs` are the model's input names. Everything but `inputs` and `k
 - `output`: output that the metric looks at, where the model has several.
 - `decoder`: what the outputs mean, where they are no class scores and no plain numbers. Boxes, for map50 and map50-95:
   `{"kind": "yolo-v8"}` (also v9, v11: one output (4 + classes, places)), `{"kind": "yolo-v5"}` (places, 5 + classes),
-  `{"kind": "ssd", "boxes": OUTPUT, "scores": OUTPUT, "classes": OUTPUT, "order": "ltrb" | "tlbr" | "centre", "first": 0}`,
+  `{"kind": "ssd", "boxes": OUTPUT, "scores": OUTPUT, "classes": OUTPUT, "order": "ltrb" | "tlbr" | "centre"}` (with
+  `"first": 1` where class 0 is the background),
   `{"kind": "centre", "heatmap": OUTPUT, "sizes": OUTPUT, "offsets": OUTPUT}`; each takes `score` (least, default
   0.001), `most` (300), `units` (`pixels` of the input or `relative`), the first three `overlap` for the suppression.
-  A class a pixel, for miou: `{"kind": "segmentation", "classes": "first" | "last"}`. Text, for cer and wer:
+  A class a pixel, for miou: `{"kind": "segmentation", "classes": "first" | "last"}` (of a
+  single score, 1 from `threshold` on). Text, for cer and wer:
   `{"kind": "ctc", "alphabet": "abc...", "blank": 0}`. Tags, for tag-accuracy: `{"kind": "tags"}`. One that the operator
   installed: `{"kind": "installed", "name": NAME, "answers": "boxes"}`.
 - `audio`: for a folder of WAV or FLAC files, `{"rate": 16000, "length": 16000}`; feeds the array `audio`, float32.
@@ -56,7 +58,7 @@ The keys of `inputs` are the model's input names. Everything but `inputs` and `k
 
 Data is an .npz file (one row a sample in each array), a folder of pictures (PNG, JPEG, BMP, WebP, PPM), at most one
 folder deep, a folder of sounds, or a file of texts. A model with several inputs takes one array of the .npz for each.
-Boxes in an .npz are ragged rows of class, left, top, right, bottom in pixels of the picture. Samples of different shapes are stored in an .npz as two arrays: `NAME`, all of them flattened one after
-the other, and `NAME.shapes`, int64, one row a sample. Pictures are decoded as stored: an orientation in EXIF is not
-applied, and transparency is dropped.
+Boxes in an .npz are ragged rows of class, left, top, right, bottom in pixels of the picture. Samples of different
+shapes are stored in an .npz as two arrays: `NAME`, all of them flattened one after the other, and `NAME.shapes`, int64,
+one row a sample. Pictures are decoded as stored: an orientation in EXIF is not applied, and transparency is dropped.
 """

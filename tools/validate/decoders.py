@@ -72,8 +72,7 @@ def decode_by(decoder: Decoder) -> Decode:
         case CentreDecoder():
             return lambda outputs, frame: heads.centres(outputs, frame, decoder)
         case SegmentationDecoder():
-            axis = 0 if decoder.classes == "first" else -1
-            return lambda outputs, _frame: class_map(only(f"behind the decoder {decoder.kind}", outputs), axis)
+            return lambda outputs, _frame: class_map(only(f"behind the decoder {decoder.kind}", outputs), decoder)
         case CtcDecoder():
             return lambda outputs, _frame: best_path(only(f"behind the decoder {decoder.kind}", outputs), decoder)
         case TagsDecoder():
@@ -84,9 +83,11 @@ def decode_by(decoder: Decoder) -> Decode:
             return _installed(decoder.name)
 
 
-def class_map(scores: Array, axis: int) -> NDArray[np.uint8]:
+def class_map(scores: Array, decoder: SegmentationDecoder) -> NDArray[np.uint8]:
     """Return the class of every pixel, shape (height, width), from scores of shape (classes, height, width) or last."""
-    _scored(scores, 3)
+    axis = 0 if decoder.classes == "first" else -1
+    if _scored(scores, 3).shape[axis] == 1:
+        return (scores >= decoder.threshold).squeeze(axis).astype(np.uint8)
     if scores.shape[axis] > 255:
         raise heads.UnfitOutputError(f"it scores {scores.shape[axis]} classes a pixel, and masks hold at most 255")
     classes: NDArray[np.uint8] = scores.argmax(axis=axis).astype(np.uint8)

@@ -130,6 +130,11 @@ def test_the_best_class_of_every_pixel(axis: str) -> None:
     np.testing.assert_array_equal(decode_by(decoder)({"out": scores}, FRAME), classes)
 
 
+def test_a_single_score_a_pixel_is_compared_with_the_threshold() -> None:
+    decoder: Decoder = TypeAdapter(Decoder).validate_python({"kind": "segmentation", "threshold": 0.3})
+    assert decode_by(decoder)({"out": np.array([[[0.2, 0.3], [0.9, 0]]])}, FRAME).tolist() == [[0, 1], [1, 0]]
+
+
 @pytest.mark.parametrize("blank", [0, 3, -1])
 def test_text_is_the_best_path_without_repeats_and_blanks(blank: int) -> None:
     alphabet, rng = "ab漢", np.random.default_rng(1)
