@@ -177,8 +177,12 @@ class Card(Strict):
     def preprocessing_digest(self) -> str:
         """SHA-256 of what is done to a sample; where it comes from does not count."""
         done = {name: entry.model_dump(mode="json", exclude={"array"}) for name, entry in self.inputs.items()}
-        read = {name: part.model_dump() for name, part in (("audio", self.audio), ("text", self.text)) if part}
-        return canonical_digest({"version": PREPROCESSING_VERSION, "inputs": done, **read})
+        return canonical_digest({"version": PREPROCESSING_VERSION, "inputs": done, **self.reading})
+
+    @property
+    def reading(self) -> dict[str, object]:
+        """What is done before a sample is an array, where it is sound or text."""
+        return {name: part.model_dump() for name, part in (("audio", self.audio), ("text", self.text)) if part}
 
     @property
     def marks_boxes(self) -> bool:
