@@ -28,6 +28,8 @@ from edgewright.tools.legible import legible
 from edgewright.tools.orders import DataSource
 from edgewright.tools.workspace import Progress, Workspace
 
+# One sample more or less decides such a class's figure alone.
+LEAST_OF_CLASS = 2
 TEXT_CARD = (
     '{"inputs": {"input_ids": {"kind": "tensor", "array": "ids", "dtype": "int64"}, "attention_mask": {"kind": '
     '"tensor", "array": "mask", "dtype": "int64"}}, "text": {"column": "text", "tokenizer": "tokenizer.json", '
@@ -119,6 +121,7 @@ def _keep(writing: Writing, card: Card, samples: Samples, workspace: Workspace, 
     }
     said = card.model_copy(update={"classes": samples.classes})
     content = {key: index[key] for key in ("inputs", "labels", "samples")}
+    classes = coverage(samples.labels, samples.classes)
     return Dataset(
         digest=canonical_digest({**content, "card": said.digest}),
         preprocessing=said.preprocessing_digest,
@@ -126,11 +129,22 @@ def _keep(writing: Writing, card: Card, samples: Samples, workspace: Workspace, 
         card=said.plain,
         arrays=_arrays(specs),
         index=workspace.keep_json(index, "index.json"),
-        classes=coverage(samples.labels, samples.classes),
+        classes=classes,
         echo=(
             f"{samples.n} samples from {legible(name)}",
             *writing.said,
+            *_scarce(classes),
         ),
+    )
+
+
+def _scarce(classes: Mapping[str, int]) -> tuple[str, ...]:
+    """Say so where a class cannot be judged."""
+    scarce = [legible(name, 40) for name, count in classes.items() if count < LEAST_OF_CLASS]
+    if not scarce:
+        return ()
+    return (
+        f"{len(scarce)} of {len(classes)} classes have fewer than {LEAST_OF_CLASS} samples: {', '.join(scarce[:3])}",
     )
 
 

@@ -66,6 +66,12 @@ def test_what_is_wrong_with_a_mask_is_refused_with_its_file(desk: Desk, mask: Im
     assert (refusal.code, said in refusal.why, "masks/a.png" in refusal.what) == (Code.DATA_INVALID, True, True)
 
 
+def test_a_mask_of_more_pixels_than_allowed_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = written(desk, Image.new("L", (900, 900)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500_000)
+    assert "more than the 500000 pixels allowed" in desk.refusal(folder, card()).why
+
+
 def test_missing_and_damaged_masks_are_refused(desk: Desk) -> None:
     folder = written(desk)
     (folder / "masks" / "a.png").write_bytes(b"no picture")
