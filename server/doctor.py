@@ -9,6 +9,7 @@ import psutil
 
 from edgewright.server.settings import Settings, config_file
 from edgewright.tools.confinement import landlock_abi
+from edgewright.tools.extras import EXTRA_OF, missing_modules
 from edgewright.tools.runtimes.grid import RUNTIMES, version_of
 
 GIB = 1 << 30
@@ -34,6 +35,10 @@ def _installation() -> list[Line]:
         found = version_of(runtime)
         remedy = "" if found else runtime.install_line
         lines.append((runtime.title, found or "missing", remedy, found is None and runtime.is_core))
+    absent = missing_modules()
+    lines += [
+        (name, f"absent: no {extra} data", absent[name], False) for name, extra in EXTRA_OF.items() if name in absent
+    ]
     return lines
 
 

@@ -251,7 +251,7 @@ def plan_validate(house: House, _look: Transaction, run: Run, request: requests.
             candidate=_candidate(run),
             original=_original(run),
             validation=profiled.validation,
-            baseline=profiled.baseline.accuracy,
+            baseline=profiled.baseline.reference,
             threads=house.settings.threads,
             on_target=request.on_target,
             earlier=run.open_step.accuracy if run.open_step else None,

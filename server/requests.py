@@ -31,7 +31,7 @@ class Request(BaseModel):
 class Data(Request):
     """Data with its card in the call, for callers who cannot write files."""
 
-    path: str = Field(max_length=4096, description="Absolute path of the .npz, folder or CSV")
+    path: str = Field(max_length=4096, description="Absolute path of the .npz, .csv or .jsonl file, or the folder")
     card: dict[str, object] = Field(description="The data card; see the server's resource edgewright://data-card")
 
 
@@ -55,7 +55,11 @@ class ProfileModel(Request):
     validation: DataArgument = Field(
         description="Labelled validation set: absolute path (card beside it), or {path, card}"
     )
-    metric: str = Field(max_length=64, description="top-1, top-5, f1, rmse, cosine, or one the operator installed")
+    metric: str = Field(
+        max_length=64,
+        description="top-1, top-5, f1, auc, map50, map50-95, miou, rmse, mae, cosine, pearson, spearman, cer, wer, "
+        "tag-accuracy, or one the operator installed",
+    )
     target_device: Annotated[Device, Field(strict=False, description="What the model is made for")]
     target: str | None = Field(
         None, pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="Alias of an enrolled target to measure on"

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     roots: tuple[Path, ...] = Field((), description="Folders that models and data may be read from")
     tolerance_cap: float = Field(0.02, ge=0, le=1, description="Largest accuracy tolerance a call may ask for")
     metrics: tuple[str, ...] = Field((), description="Metrics a call may name; empty allows every installed one")
+    agreement_as_floor: bool = Field(
+        default=False, description="Whether agreement with the original may be the metric where there are no labels"
+    )
     least_validation: int = Field(200, ge=1, description="Fewest samples of a validation set")
     least_level: Level = Field(Level.OUT_OF_BAND, description="Lowest level at which a waiver counts")
     protocol: ProtocolName = Field(
@@ -95,6 +98,7 @@ class Settings(BaseSettings):
         return Policy(
             tolerance_cap=self.tolerance_cap,
             metrics=self.metrics,
+            agreement_as_floor=self.agreement_as_floor,
             least_validation=self.least_validation,
             least_level=self.least_level,
             protocol=self.protocol,

@@ -202,11 +202,15 @@ class Accuracy:
         dataset: Digest of the dataset (content, labels and card).
         preprocessing: Digest of the preprocessing alone.
         per_class: Class to metric, where the metric has classes.
-        agreement: Share of samples on which the artifact and the run's original give the same answer, where answers can
-            be equal; mean cosine of the outputs otherwise. `None` for the original itself.
+        agreement: How far the artifact agrees with the model that the run's floor comes from: the share of samples on
+            which both give the same class, mAP50 with its boxes as the truth, the share of equal pixels or characters,
+            or the mean cosine of the outputs, by what the answers are. `None` for that model itself.
         outputs: SHA-256 of the stored outputs that the value was computed from.
         environment: Where the outputs were computed.
         paired: The comparison with what the run's floor comes from, sample by sample, where the metric allows one.
+        unit: Of the value; empty where it is a pure number or the metric does not say.
+        per_sample: SHA-256 of the stored contributions of the samples, a float64 .npy of shape (n, 2): numerator and
+            denominator of a ratio of sums that the value is a growing function of. `None` where there are none.
     """
 
     artifact: str
@@ -221,6 +225,8 @@ class Accuracy:
     per_class: Mapping[str, float] = field(default_factory=dict)
     agreement: float | None = None
     paired: Paired | None = None
+    unit: str = ""
+    per_sample: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
 from edgewright.state.evidence import Benchmark
 from edgewright.state.phases import TABLE, Call, Phase, legal_calls
+from edgewright.state.policy import is_agreement
 from edgewright.state.protocols import BASELINE_RUNS, ProtocolName
 from edgewright.state.run import Run, Step
 from edgewright.state.target_guards import protocol_is_sustained, protocol_long_enough, target_measures
@@ -60,8 +61,19 @@ def tolerance_within_cap(_run: Run | None, asked: Asked) -> Refusal | None:
 
 
 def metric_allowed(_run: Run | None, asked: Asked) -> Refusal | None:
-    """A call may only use a metric on the operator's list (P3)."""
+    """A call may only use a metric on the operator's list, and one without labels only where that is allowed (P3)."""
     allowed = asked.policy.metrics
+    if is_agreement(asked.metric) and not asked.policy.agreement_as_floor:
+        return Refusal(
+            Code.METRIC_NOT_ALLOWED,
+            f"the metric {asked.metric!r} as the accuracy of a run",
+            "it says how far a candidate answers like the original, not how often either is right, and the operator "
+            "has not allowed it as a floor",
+            "give a labelled validation set and a metric that compares with labels, or have a person set "
+            "`agreement_as_floor` in the operator's configuration",
+            {"asked": asked.metric},
+            ("P3",),
+        )
     if not allowed or asked.metric in allowed:
         return None
     return Refusal(

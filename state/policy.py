@@ -40,6 +40,15 @@ def stricter(one: Rule, other: Rule) -> Rule:
     return Rule.CONFIDENT if Rule.CONFIDENT in {one, other} else Rule.POINT
 
 
+AGREEMENT = "agreement-"
+"""How the names of metrics begin that compare with the original model instead of labels."""
+
+
+def is_agreement(metric: str) -> bool:
+    """Whether a metric compares with the original model instead of labels."""
+    return metric.startswith(AGREEMENT)
+
+
 @dataclass(frozen=True)
 class Policy:
     """The operator's bounds, recorded with each run at its start.
@@ -47,6 +56,7 @@ class Policy:
     Attributes:
         tolerance_cap: Largest accuracy tolerance that a call may ask for, as a relative drop.
         metrics: Metrics that a call may name; empty means every installed one.
+        agreement_as_floor: Whether agreement with the original may stand for accuracy where there are no labels.
         least_validation: Fewest samples of a validation set.
         least_level: Lowest level at which a waiver counts.
         protocol: How latency is measured unless a call asks for a longer one.
@@ -55,6 +65,7 @@ class Policy:
 
     tolerance_cap: float = 0.02
     metrics: tuple[str, ...] = ()
+    agreement_as_floor: bool = False
     least_validation: int = 200
     least_level: Level = Level.OUT_OF_BAND
     protocol: ProtocolName = ProtocolName.QUICK

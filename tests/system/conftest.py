@@ -28,6 +28,12 @@ def inspector() -> Path:
 
 
 @pytest.fixture
+def models() -> Path:
+    """The folder that the wheels with models were unpacked into."""
+    return _installed(SYSTEM / "models")
+
+
+@pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """An environment whose home is a folder of this test, for programs that write to it."""
     return {**os.environ, "HOME": str(tmp_path), "NO_COLOR": "1"}

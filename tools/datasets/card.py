@@ -8,24 +8,26 @@ resize, crop, colour.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Annotated, Literal, NoReturn, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from edgewright.state.errors import Code, Refused
+from edgewright.tools.datasets.decoding import Answers, Decoder
 from edgewright.tools.datasets.entry import Opened, open_file_under_roots
+from edgewright.tools.datasets.fields import Name, Side, Strict
+from edgewright.tools.datasets.sources import Audio, CocoLabel, Label, Text, VocLabel, YoloLabel
 from edgewright.tools.legible import legible
 from edgewright.tools.orders import DataSource
 
 CARD_LIMIT_BYTES = 1 << 20
-MOST_SIDE = 16_384
+# Data in one file; its card has the same name without them.
+SUFFIXES = (".npz", ".csv", ".jsonl")
 # What the preprocessing of a card means may change only together with this number: it is part of the digest.
 PREPROCESSING_VERSION = 1
-
-Name = Annotated[str, Field(min_length=1, max_length=255)]
-Side = Annotated[int, Field(ge=1, le=MOST_SIDE)]
 
 
 def _as_tuple(value: object) -> object:
@@ -38,11 +40,7 @@ Positive = Annotated[
 ]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Resize(_Strict):
+class Resize(Strict):
     """How an image gets its size.
 
     Attributes:
@@ -61,14 +59,14 @@ class Resize(_Strict):
     pad: Annotated[int, Field(ge=0, le=255)] = 0
 
 
-class Crop(_Strict):
+class Crop(Strict):
     """The centre of an image that is kept."""
 
     height: Side
     width: Side
 
 
-class _Input(_Strict):
+class _Input(Strict):
     """What both kinds of input share.
 
     Attributes:
@@ -135,36 +133,29 @@ class TensorInput(_Input):
     kind: Literal["tensor"]
 
 
-class CsvLabel(_Strict):
-    """Labels of a folder's pictures in a CSV file with a header line.
-
-    Attributes:
-        csv: File name inside the folder.
-        file: Column with the pictures' paths, relative to the folder.
-        label: Column with the labels: class names, class numbers, or numbers.
-    """
-
-    csv: Name
-    file: Name
-    label: Name
-
-
-class Card(_Strict):
+class Card(Strict):
     """What a dataset means to a model.
 
     Attributes:
         inputs: Name of the model's input to what feeds it.
-        label: Array of the .npz; `folder` where each class has its folder; a CSV file; nothing where there are none.
+        label: Array of the .npz; `folder` where each class has its folder; column of a text file; files of labels;
+            nothing where there are none.
         classes: Names of the classes in the order of the model's outputs.
         output: Output that the metric looks at, where the model has several.
+        decoder: What the outputs mean, where they are no scores of classes and no plain numbers.
+        audio: How the files are read, where they are sound.
+        text: How the lines are read, where they are text.
     """
 
     inputs: Annotated[
         Mapping[Name, Annotated[ImageInput | TensorInput, Field(discriminator="kind")]], Field(min_length=1)
     ]
-    label: Name | CsvLabel | None = None
+    label: Label | None = None
     classes: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100_000)] | None = None
     output: Name | None = None
+    decoder: Decoder | None = None
+    audio: Audio | None = None
+    text: Text | None = None
 
     @model_validator(mode="after")
     def _classes_differ(self) -> Self:
@@ -186,7 +177,22 @@ class Card(_Strict):
     def preprocessing_digest(self) -> str:
         """SHA-256 of what is done to a sample; where it comes from does not count."""
         done = {name: entry.model_dump(mode="json", exclude={"array"}) for name, entry in self.inputs.items()}
-        return canonical_digest({"version": PREPROCESSING_VERSION, "inputs": done})
+        return canonical_digest({"version": PREPROCESSING_VERSION, "inputs": done, **self.reading})
+
+    @property
+    def reading(self) -> dict[str, object]:
+        """What is done before a sample is an array, where it is sound or text."""
+        return {name: part.model_dump() for name, part in (("audio", self.audio), ("text", self.text)) if part}
+
+    @property
+    def marks_boxes(self) -> bool:
+        """Whether the labels are boxes in pictures."""
+        return self.answers is Answers.BOXES or isinstance(self.label, CocoLabel | YoloLabel | VocLabel)
+
+    @property
+    def answers(self) -> Answers | None:
+        """What the decoder gives, where there is one."""
+        return None if self.decoder is None else self.decoder.answers
 
 
 def canonical_digest(content: object) -> str:
@@ -220,7 +226,8 @@ def card_of(source: DataSource, data: Opened, roots: tuple[str, ...], example: s
             return parse_card(json.dumps(source.card), "the card in the call")
         except (TypeError, ValueError, RecursionError) as error:
             _refuse_card("the card in the call", f"it is not JSON ({legible(str(error))})", example)
-    beside = f"{data.path.rstrip('/')}/card.json" if data.is_folder else f"{data.path.removesuffix('.npz')}.card.json"
+    stem = PurePosixPath(data.path).with_suffix("") if data.path.endswith(SUFFIXES) else data.path
+    beside = f"{data.path.rstrip('/')}/card.json" if data.is_folder else f"{stem}.card.json"
     try:
         opened = data.open_file("card.json") if data.is_folder else open_file_under_roots(beside, roots)
     except Refused as refused:
@@ -273,9 +280,14 @@ _EXAMPLES = MappingProxyType(
         "crop": '{"height": 224, "width": 224}',
         "colour": '"RGB", "BGR" or "GRAY"',
         "layout": '"NCHW" or "NHWC"',
-        "label": '"label" (an array), "folder", or {"csv": "labels.csv", "file": "file", "label": "label"}',
+        "label": '"label" (an array), "folder", {"csv": "labels.csv", "file": "file", "label": "label"}, '
+        '{"coco": "annotations.json"}, {"yolo": "labels", "images": "images"}, {"voc": "Annotations", "images": '
+        '"JPEGImages"} or {"masks": "masks", "images": "images"}',
         "classes": '["cat", "dog"]',
         "output": '"logits"',
+        "decoder": '{"kind": "yolo-v8"}',
+        "audio": '{"rate": 16000, "length": 16000}',
+        "text": '{"column": "text", "tokenizer": "tokenizer.json", "length": 128}',
     }
 )
 
@@ -283,7 +295,7 @@ _EXAMPLES = MappingProxyType(
 def _refuse_fields(what: str, errors: Sequence[ErrorDetails]) -> NoReturn:
     """Name the first wrong field; the others would only hide it."""
     path = _field(errors[0])
-    known = [part for part in path if part in _EXAMPLES]
+    known = path[:1] if path[:1] == ["decoder"] else [part for part in path if part in _EXAMPLES]
     do = f'write it like this: "{known[-1]}": {_EXAMPLES[known[-1]]}' if known else f"start from {example_card()}"
     field = legible(".".join(path))
     more = f" ({len(errors)} problems in all)" if len(errors) > 1 else ""
@@ -295,6 +307,8 @@ def _field(error: ErrorDetails) -> list[str]:
     path = [str(part) for part in error["loc"]]
     if path[:1] == ["label"]:
         return ["label"]
+    if path[:1] == ["decoder"]:
+        return [path[0], *path[2:]]
     if error["type"].startswith("union_tag"):
         return [*path, "kind"]
     return path[:2] + path[3:] if path[:1] == ["inputs"] else path

@@ -3,7 +3,7 @@
 CARD_GUIDE = """# The data card
 
 A data card says which array feeds which input of the model, what is done to it first, and where the labels are. It
-lies beside the data (`X.card.json` for `X.npz`, `card.json` inside a folder of pictures) or is passed in the call.
+lies beside the data (`X.card.json` for `X.npz` or `X.csv`, `card.json` inside a folder) or is passed in the call.
 
 ```json
 {
@@ -34,13 +34,31 @@ The keys of `inputs` are the model's input names. Everything but `inputs` and `k
   (image) or element of the last axis (tensor). Defaults 1, 0, 1.
 - `layout`: `NCHW` (default) or `NHWC`.
 - `dtype`: element type that the model takes. Default `float32`.
-- `label`: array of the .npz; `"folder"` for one folder a class; or, for a CSV file inside the folder,
-  `{"csv": "labels.csv", "file": "file", "label": "label"}`. Left out where there are no labels.
-- `classes`: class names in the order of the model's outputs. Default for class folders: their names, sorted.
+- `label`: array of the .npz; column of a text file; `"folder"` for one folder a class; or files inside the folder:
+  `{"csv": "labels.csv", "file": "file", "label": "label"}`, `{"coco": "annotations.json", "images": "images"}`,
+  `{"yolo": "labels", "images": "images"}`, `{"voc": "Annotations", "images": "JPEGImages"}`, or
+  `{"masks": "masks", "images": "images"}` (PNG, one class number a pixel, 255 does not count). Left out where there are
+  no labels. Boxes and masks follow their pictures through `resize`.
+- `classes`: class names in the order of the model's outputs. Default for class folders: their names, sorted; for COCO:
+  its categories by their ids.
 - `output`: output that the metric looks at, where the model has several.
+- `decoder`: what the outputs mean, where they are no class scores and no plain numbers. Boxes, for map50 and map50-95:
+  `{"kind": "yolo-v8"}` (also v9, v11: one output (4 + classes, places)), `{"kind": "yolo-v5"}` (places, 5 + classes),
+  `{"kind": "ssd", "boxes": OUTPUT, "scores": OUTPUT, "classes": OUTPUT, "order": "ltrb" | "tlbr" | "centre"}` (with
+  `"first": 1` where class 0 is the background),
+  `{"kind": "centre", "heatmap": OUTPUT, "sizes": OUTPUT, "offsets": OUTPUT}`; each takes `score` (least, default
+  0.001), `most` (300), `units` (`pixels` of the input or `relative`), the first three `overlap` for the suppression.
+  A class a pixel, for miou: `{"kind": "segmentation", "classes": "first" | "last"}` (of a
+  single score, 1 from `threshold` on). Text, for cer and wer:
+  `{"kind": "ctc", "alphabet": "abc...", "blank": 0}`. Tags, for tag-accuracy: `{"kind": "tags"}`. One that the operator
+  installed: `{"kind": "installed", "name": NAME, "answers": "boxes"}`.
+- `audio`: for a folder of WAV or FLAC files, `{"rate": 16000, "length": 16000}`; feeds the array `audio`, float32.
+- `text`: for a .csv or .jsonl file, `{"column": "text", "tokenizer": "tokenizer.json", "length": 128}`; feeds the
+  arrays `ids`, `mask` and `types`, int64.
 
-Data is an .npz file (one row a sample in each array) or a folder of pictures (PNG, JPEG, BMP, WebP, PPM), at most one
-folder deep. Samples of different shapes are stored in an .npz as two arrays: `NAME`, all of them flattened one after
-the other, and `NAME.shapes`, int64, one row a sample. Pictures are decoded as stored: an orientation in EXIF is not
-applied, and transparency is dropped.
+Data is an .npz file (one row a sample in each array), a folder of pictures (PNG, JPEG, BMP, WebP, PPM), at most one
+folder deep, a folder of sounds, or a file of texts. A model with several inputs takes one array of the .npz for each.
+Boxes in an .npz are ragged rows of class, left, top, right, bottom in pixels of the picture. Samples of different
+shapes are stored in an .npz as two arrays: `NAME`, all of them flattened one after the other, and `NAME.shapes`, int64,
+one row a sample. Pictures are decoded as stored: an orientation in EXIF is not applied, and transparency is dropped.
 """

@@ -7,11 +7,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.state.errors import Code, Refused
+from edgewright.tools.datasets.card import Card
+from edgewright.tools.datasets.decoding import Answers
 from edgewright.tools.datasets.samples import Array
 from edgewright.tools.legible import legible
+from edgewright.tools.probe.columns import Column
 
 # Whole numbers with more different values than this are quantities, not classes.
 MOST_CLASSES = 100_000
+
+
+def labels_of(raw: Array, card: Card, n: int, what: str, classes: tuple[str, ...] | None = None) -> Column:
+    """Return labels as the card's decoder needs them: code points where it gives text, numbers otherwise.
+
+    Args:
+        raw: One row a sample.
+        card: Says what the model answers.
+        n: Samples.
+        what: Where the labels come from, for messages.
+        classes: Names of the classes, where the data names them.
+
+    Raises:
+        Refused: DATA_INVALID, as `numeric_labels`, or for texts that are none.
+    """
+    if card.answers is not Answers.TEXT:
+        return Column(numeric_labels(raw, card.classes if classes is None else classes, n, what))
+    if raw.ndim != 1 or raw.dtype.kind != "U" or len(raw) != n:
+        _refuse(what, f"it holds {raw.dtype} of shape {raw.shape}, not {n} texts", "store one text a sample")
+    texts = [np.array([ord(character) for character in text], np.int32) for text in raw.tolist()]
+    return Column(np.concatenate(texts), np.array([text.shape for text in texts], np.int64))
 
 
 def numeric_labels(raw: Array, classes: tuple[str, ...] | None, n: int, what: str) -> Array:
@@ -50,11 +74,11 @@ def numeric_labels(raw: Array, classes: tuple[str, ...] | None, n: int, what: st
     return numbers
 
 
-def coverage(labels: Array | None, classes: tuple[str, ...] | None) -> dict[str, int]:
+def coverage(labels: Column | None, classes: tuple[str, ...] | None) -> dict[str, int]:
     """Return how many samples each class has; nothing where labels are not class numbers."""
-    if labels is None or labels.ndim != 1 or labels.dtype.kind != "i":
+    if labels is None or labels.rank != 0 or labels.dtype != "int64":
         return {}
-    numbers, counts = np.unique(labels, return_counts=True)
+    numbers, counts = np.unique(labels.batch(0, len(labels)), return_counts=True)
     if classes is None:
         small = len(numbers) <= MOST_CLASSES and int(numbers[0]) >= 0
         return {str(number): int(count) for number, count in zip(numbers, counts, strict=True)} if small else {}

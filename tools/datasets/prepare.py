@@ -4,35 +4,37 @@ From then on the caller's files are not looked at again: every measurement reads
 all candidates see the same numbers (P9).
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Dataset
-from edgewright.tools.datasets.card import Card, ImageInput, canonical_digest, card_of, example_card
+from edgewright.tools.datasets.card import Card, canonical_digest, card_of, example_card
 from edgewright.tools.datasets.entry import Opened, open_under_roots, refusing_full_disk
 from edgewright.tools.datasets.labels import coverage
-from edgewright.tools.datasets.neighbours import neighbour_correlation
 from edgewright.tools.datasets.npz import NpzFile
 from edgewright.tools.datasets.prepared import NEIGHBOURS
+from edgewright.tools.datasets.read_audio import read_audio
 from edgewright.tools.datasets.read_images import read_images
 from edgewright.tools.datasets.read_npz import read_npz
-from edgewright.tools.datasets.samples import Array, Block, Samples
-from edgewright.tools.datasets.transform import transform
+from edgewright.tools.datasets.read_text import read_text
+from edgewright.tools.datasets.samples import Array, Samples
+from edgewright.tools.datasets.writing import Writing
 from edgewright.tools.legible import legible
 from edgewright.tools.orders import DataSource
-from edgewright.tools.probe.column_writer import ColumnWriter
 from edgewright.tools.workspace import Progress, Workspace
 
-MOST_ECHOED_INPUTS = 2
-ECHOED_LABELS = 5
-# Samples that are kept as they came, so that a package can show its preprocessing on them.
-RAW_SAMPLES = 4
+# One sample more or less decides such a class's figure alone.
+LEAST_OF_CLASS = 2
+TEXT_CARD = (
+    '{"inputs": {"input_ids": {"kind": "tensor", "array": "ids", "dtype": "int64"}, "attention_mask": {"kind": '
+    '"tensor", "array": "mask", "dtype": "int64"}}, "text": {"column": "text", "tokenizer": "tokenizer.json", '
+    '"length": 128}, "label": "label"}'
+)
 
 
 def prepare(
@@ -54,7 +56,7 @@ def prepare(
     with ExitStack() as stack, refusing_full_disk(f"preparing the {what}"):
         data = stack.enter_context(open_under_roots(source.path, roots))
         card, samples = _read(source, data, roots, stack)
-        writing = _Writing(card, samples, workspace.scratch(what.replace(" ", "-")))
+        writing = Writing(card, samples, workspace.scratch(what.replace(" ", "-")))
         report = progress or workspace.progress
         stack.enter_context(writing)
         for block in samples.blocks():
@@ -67,17 +69,26 @@ def prepare(
 def _read(source: DataSource, data: Opened, roots: tuple[str, ...], stack: ExitStack) -> tuple[Card, Samples]:
     if data.is_folder:
         card = card_of(source, data, roots, example_card(label="folder"))
-        return card, read_images(data, card)
+        return card, read_images(data, card) if card.audio is None else read_audio(data, card, card.audio)
+    if data.path.endswith((".csv", ".jsonl")):
+        card = card_of(source, data, roots, TEXT_CARD)
+        if card.text is None:
+            why = "it is a text file, and the data card does not say how its lines are tokenised"
+            _refuse_kind(data, why, f"write a card such as {TEXT_CARD}")
+        return read_text(data, card, card.text, roots)
     if not data.path.endswith(".npz"):
-        raise Refused.because(
-            Code.DATA_INVALID,
-            f"the data {legible(data.path, 300)}",
-            "it is neither an .npz file nor a folder of pictures",
+        _refuse_kind(
+            data,
+            "it is neither an .npz file nor a folder nor a .csv or .jsonl file of texts",
             "save arrays with numpy.savez(path, image=images, label=labels)",
         )
     file = stack.enter_context(NpzFile(data))
     card = card_of(source, data, roots, _example(file))
     return card, read_npz(file, card)
+
+
+def _refuse_kind(data: Opened, why: str, do: str) -> NoReturn:
+    raise Refused.because(Code.DATA_INVALID, f"the data {legible(data.path, 300)}", why, do)
 
 
 def _example(file: NpzFile) -> str:
@@ -91,110 +102,8 @@ def _example(file: NpzFile) -> str:
     return example_card(samples.name, image=pictures, label=labels[0] if labels else None)
 
 
-class _Writing:
-    """Columns on their way to disk."""
-
-    def __init__(self, card: Card, samples: Samples, folder: Path) -> None:
-        folder.mkdir()
-        self.folder = folder
-        self.done = 0
-        self.contents = np.empty((samples.n, 32), np.uint8)
-        pictured = [entry.array for entry in card.inputs.values() if isinstance(entry, ImageInput)]
-        self.neighbours = np.full(samples.n, np.nan, np.float32) if pictured else None
-        self.echo: list[str] = []
-        self.raw: dict[str, list[Array]] = {}
-        self._pictured = pictured[:1]
-        self._card = card
-        self._writers = {name: ColumnWriter(folder, f"input-{n}") for n, name in enumerate(card.inputs)}
-        self._non_finite: list[int] = []
-
-    def __enter__(self) -> "_Writing":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for writer in self._writers.values():
-            writer.__exit__(None, None, None)
-
-    def add(self, block: Block) -> None:
-        """Preprocess and append some samples."""
-        rows = slice(self.done, self.done + len(next(iter(block.values()))))
-        self._note_non_finite(block)
-        self.contents[rows] = _contents([block[self._card.inputs[name].array] for name in sorted(self._card.inputs)])
-        for array in self._pictured:
-            assert self.neighbours is not None  # noqa: S101  (there is one wherever there is a picture)
-            self.neighbours[rows] = neighbour_correlation(block[array])
-        if self.done < RAW_SAMPLES:
-            for array, rows_of in block.items():
-                self.raw.setdefault(array, []).extend(np.array(row) for row in rows_of[: RAW_SAMPLES - self.done])
-        if not self._non_finite:
-            prepared = {
-                name: transform(block[entry.array], entry, self.done) for name, entry in self._card.inputs.items()
-            }
-            for name, samples in prepared.items():
-                if self.done == 0 and len(self.echo) < MOST_ECHOED_INPUTS:
-                    self.echo.append(_echo(name, block[self._card.inputs[name].array][0], samples[0]))
-                for sample in samples:
-                    self._append(name, sample)
-        self.done = rows.stop
-
-    def finish(self) -> dict[str, dict[str, str]]:
-        """Complete the files; return each input's entry for the index, with file names for digests."""
-        return {name: writer.finish(drop_leading_one=False) for name, writer in self._writers.items()}
-
-    def refuse_non_finite(self, path: str) -> None:
-        """Refuse data with NaN or infinity.
-
-        Raises:
-            Refused: DATA_INVALID, with the count and the first sample.
-        """
-        if self._non_finite:
-            count, first = len(self._non_finite), self._non_finite[0]
-            raise Refused.because(
-                Code.DATA_INVALID,
-                f"the data {path}",
-                f"{count} of {self.done} samples hold NaN or infinity, the first is sample {first}",
-                "correct or drop these samples",
-                count=count,
-                first=first,
-            )
-
-    def _append(self, name: str, sample: Array) -> None:
-        try:
-            self._writers[name].append(sample)
-        except ValueError as error:
-            raise Refused.because(
-                Code.DATA_INVALID,
-                f"the samples of input {legible(name)}",
-                str(error),
-                "give every sample the same element type and number of dimensions",
-            ) from error
-
-    def _note_non_finite(self, block: Block) -> None:
-        for array in block.values():
-            if array.dtype.kind == "f":
-                bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
-                fresh = (self.done + np.flatnonzero(bad)).tolist()
-                self._non_finite = sorted({*self._non_finite, *fresh}) if fresh else self._non_finite
-
-
-def _contents(arrays: Sequence[Array]) -> NDArray[np.uint8]:
-    """Return the SHA-256 of each sample: shape and values of its arrays as they came; uint8, shape (k, 32).
-
-    Values count, not how they are stored: a copy as another element type is the same sample.
-    """
-    digests = [hashlib.sha256() for _ in arrays[0]]
-    for array in arrays:
-        head = f"{array.shape[1:]}".encode()
-        for digest, row in zip(digests, array, strict=True):
-            digest.update(head)
-            digest.update(np.ascontiguousarray(row, np.float64).tobytes())
-    return np.frombuffer(b"".join(digest.digest() for digest in digests), np.uint8).reshape(-1, 32)
-
-
-def _keep(writing: _Writing, card: Card, samples: Samples, workspace: Workspace, name: str) -> Dataset:
-    files = {f"input {key}": spec for key, spec in writing.finish().items()}
-    if samples.labels is not None:
-        files["labels"] = _saved(writing.folder, "labels", samples.labels)
+def _keep(writing: Writing, card: Card, samples: Samples, workspace: Workspace, name: str) -> Dataset:
+    files = writing.finish()
     if writing.neighbours is not None:
         files[NEIGHBOURS] = _saved(writing.folder, NEIGHBOURS, writing.neighbours)
     files["samples"] = _saved(writing.folder, "samples", writing.contents)
@@ -212,6 +121,7 @@ def _keep(writing: _Writing, card: Card, samples: Samples, workspace: Workspace,
     }
     said = card.model_copy(update={"classes": samples.classes})
     content = {key: index[key] for key in ("inputs", "labels", "samples")}
+    classes = coverage(samples.labels, samples.classes)
     return Dataset(
         digest=canonical_digest({**content, "card": said.digest}),
         preprocessing=said.preprocessing_digest,
@@ -219,13 +129,22 @@ def _keep(writing: _Writing, card: Card, samples: Samples, workspace: Workspace,
         card=said.plain,
         arrays=_arrays(specs),
         index=workspace.keep_json(index, "index.json"),
-        classes=coverage(samples.labels, samples.classes),
+        classes=classes,
         echo=(
             f"{samples.n} samples from {legible(name)}",
-            *writing.echo,
-            *_echo_labels(samples),
-            *samples.notes,
+            *writing.said,
+            *_scarce(classes),
         ),
+    )
+
+
+def _scarce(classes: Mapping[str, int]) -> tuple[str, ...]:
+    """Say so where a class cannot be judged."""
+    scarce = [legible(name, 40) for name, count in classes.items() if count < LEAST_OF_CLASS]
+    if not scarce:
+        return ()
+    return (
+        f"{len(scarce)} of {len(classes)} classes have fewer than {LEAST_OF_CLASS} samples: {', '.join(scarce[:3])}",
     )
 
 
@@ -250,24 +169,3 @@ def _stored(spec: Mapping[str, str], folder: Path, workspace: Workspace) -> dict
 def _arrays(specs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     arrays = {key: spec["values"] for key, spec in specs.items()}
     return arrays | {f"{key} shapes": spec["shapes"] for key, spec in specs.items() if "shapes" in spec}
-
-
-def _echo(name: str, raw: Array, prepared: Array) -> str:
-    return f"{legible(name, 60)}, first sample: decoded {_figures(raw)}; as the model takes it {_figures(prepared)}"
-
-
-def _figures(array: Array) -> str:
-    shape = ", ".join(map(str, array.shape))
-    return f"{array.dtype} ({shape}) from {array.min():.4g} to {array.max():.4g}, mean {array.mean():.4g}"
-
-
-def _echo_labels(samples: Samples) -> tuple[str, ...]:
-    if samples.labels is None:
-        return ("no labels",)
-    first = samples.labels[:ECHOED_LABELS]
-    if first.ndim > 1:
-        return (f"labels: {first.dtype} of shape {first.shape[1:]} a sample",)
-    if first.dtype.kind == "i" and samples.classes is not None:
-        named = [f"{number} ({legible(samples.classes[number], 40)})" for number in first.tolist()]
-        return (f"first labels: {', '.join(named)}",)
-    return (f"first labels: {', '.join(f'{number:.6g}' for number in first.tolist())}",)

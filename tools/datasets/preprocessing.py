@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -78,23 +78,27 @@ def _resized(pixels: Array, resize: Mapping[str, Any]) -> Array:
 def _fitted(image: Image.Image, resize: Mapping[str, Any]) -> Image.Image:
     from PIL import Image
 
-    height, width = resize["height"], resize["width"]
-    resample = getattr(Image.Resampling, resize["interpolation"].upper())
-
-    def scaled(pick: Callable[[float, float], float]) -> Image.Image:
-        ratio = pick(width / image.width, height / image.height)
-        size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-        return image.resize(size, resample)
-
-    if resize["fit"] == "stretch":
-        return image.resize((width, height), resample)
-    if resize["fit"] == "shorter_side":
-        return scaled(max)
-    inside = scaled(min)
+    size, corner = fitted_size(image.size, resize)
+    inside = image.resize(size, getattr(Image.Resampling, resize["interpolation"].upper()))
+    if resize["fit"] != "letterbox":
+        return inside
     pad = resize["pad"]
-    background = Image.new(image.mode, (width, height), pad if image.mode == "L" else (pad,) * 3)
-    background.paste(inside, ((width - inside.width) // 2, (height - inside.height) // 2))
+    background = Image.new(image.mode, (resize["width"], resize["height"]), pad if image.mode == "L" else (pad,) * 3)
+    background.paste(inside, corner)
     return background
+
+
+def fitted_size(picture: tuple[int, int], resize: Mapping[str, Any]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the width and height that a picture is scaled to, and where its left top corner comes to lie: x, y."""
+    height, width = resize["height"], resize["width"]
+    if resize["fit"] == "stretch":
+        return (width, height), (0, 0)
+    pick = max if resize["fit"] == "shorter_side" else min
+    ratio = pick(width / picture[0], height / picture[1])
+    inside = max(1, round(picture[0] * ratio)), max(1, round(picture[1] * ratio))
+    if resize["fit"] == "shorter_side":
+        return inside, (0, 0)
+    return inside, ((width - inside[0]) // 2, (height - inside[1]) // 2)
 
 
 def _cropped(pixels: Array, crop: Mapping[str, int]) -> Array:

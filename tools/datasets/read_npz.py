@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.state.errors import Code, Refused
+from edgewright.tools.datasets.annotations import checked_boxes
 from edgewright.tools.datasets.card import Card, ImageInput
-from edgewright.tools.datasets.labels import numeric_labels
+from edgewright.tools.datasets.decoding import IGNORED, TRUTH_WIDTH, Answers
+from edgewright.tools.datasets.labels import labels_of, numeric_labels
+from edgewright.tools.datasets.masks import check_mask
 from edgewright.tools.datasets.npz import ArrayHeader, NpzFile
-from edgewright.tools.datasets.samples import BLOCK_BYTES, Array, Block, Samples
+from edgewright.tools.datasets.samples import BLOCK_BYTES, Array, Block, Mark, Samples
 from edgewright.tools.legible import legible
+from edgewright.tools.probe.columns import Column
 
 MOST_SAMPLE_BYTES = 1 << 30
 
@@ -51,7 +55,10 @@ def read_npz(file: NpzFile, card: Card) -> Samples:
                 block[name] = _with_channels(file, name, block[name], start * step)
             yield block
 
-    return Samples(n, _labels(file, card, n), card.classes, blocks)
+    labels = _labels(file, card, n)
+    if labels is None or card.answers not in {Answers.BOXES, Answers.MAP}:
+        return Samples(n, labels, card.classes, blocks)
+    return Samples(n, None, card.classes, blocks, mark=_mark(file, card, labels))
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ def _column(file: NpzFile, name: str) -> _Column:
     return column
 
 
-def _shapes(file: NpzFile, values: ArrayHeader) -> NDArray[np.int64]:
+def _shapes(file: NpzFile, values: ArrayHeader, least: int = 1) -> NDArray[np.int64]:
     """Return the shapes of a ragged array's samples, after they were compared with the number of its values."""
     header = file.header(f"{values.name}.shapes")
     if header.dtype.kind not in "iu" or len(header.shape) != 2 or len(values.shape) != 1:
@@ -108,7 +115,7 @@ def _shapes(file: NpzFile, values: ArrayHeader) -> NDArray[np.int64]:
     shapes = file.whole(header).astype(np.int64)
     # In float64, since a lie may overflow int64.
     sizes = shapes.astype(np.float64).prod(axis=1)
-    if (shapes < 1).any() or sizes.sum() != values.shape[0]:
+    if (shapes < least).any() or sizes.sum() != values.shape[0]:
         file.refuse(
             f"the shapes in {header} do not add up: {sizes.sum():.0f} values against {values.shape[0]} in {values}",
             "store the shape of every sample, without empty samples",
@@ -148,18 +155,49 @@ def _with_channels(file: NpzFile, name: str, pictures: Array, first: int) -> Arr
     return stacked
 
 
-def _labels(file: NpzFile, card: Card, n: int) -> Array | None:
+def _labels(file: NpzFile, card: Card, n: int) -> Column | None:
     if card.label is None:
         return None
     if not isinstance(card.label, str):
         raise Refused.because(
             Code.CARD_INVALID,
             "the data card's label",
-            "it names a CSV file, and labels of an .npz lie in one of its arrays",
+            "it names files, and labels of an .npz lie in one of its arrays",
             f"name one of {', '.join(legible(name, 60) for name in file.names[:20])}",
             "P9",
         )
     header = file.header(card.label)
     if header.dtype.kind not in "biufUS":
         file.refuse(f"the labels {header} are no numbers or names", "store class numbers, class names or numbers")
-    return numeric_labels(file.whole(header), card.classes, n, f"the labels '{legible(card.label)}' of {file.path}")
+    what = f"the labels '{legible(card.label)}' of {file.path}"
+    if f"{card.label}.shapes" not in file.names:
+        return labels_of(file.whole(header), card, n, what)
+    shapes = _shapes(file, header, least=0)
+    if len(shapes) != n:
+        file.refuse(f"{what} are {len(shapes)} for {n} samples", "store one label a sample")
+    values = file.whole(header)
+    return Column(numeric_labels(values, None, len(values), what), shapes)
+
+
+def _mark(file: NpzFile, card: Card, labels: Column) -> Mark:
+    """Return what reads boxes (class, left, top, right, bottom, perhaps crowd) or masks from the labels."""
+    where = f"{file.path}, array '{legible(str(card.label))}'"
+
+    def mark(sample: int, picture: tuple[int, int]) -> Array:
+        label = labels[sample]
+        if card.answers is Answers.MAP:
+            if label.ndim != 2 or (label.size and not 0 <= label.min() <= label.max() <= IGNORED):
+                file.refuse(f"the label of sample {sample} is no mask of numbers from 0 to 255", "store one a pixel")
+            mask = label.astype(np.uint8)
+            check_mask(mask, f"{where}, sample {sample}", picture, card.classes)
+            return mask
+        if label.ndim != 2 or label.shape[1] not in {TRUTH_WIDTH - 1, TRUTH_WIDTH}:
+            file.refuse(f"the label of sample {sample} has the shape {label.shape}", "store class and corners")
+        crowds = np.zeros((len(label), TRUTH_WIDTH - label.shape[1]))
+        boxes = np.column_stack([label.astype(np.float64), crowds])
+        most = np.inf if card.classes is None else len(card.classes)
+        if len(boxes) and not ((boxes[:, 0] >= 0) & (boxes[:, 0] < most) & (boxes[:, 0] % 1 == 0)).all():
+            file.refuse(f"sample {sample} has a box of no class of the card", "number classes from 0, as the card does")
+        return checked_boxes(boxes, picture, where, [f"sample {sample}, box {box}" for box in range(len(boxes))])
+
+    return mark

@@ -6,9 +6,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgewright.tools.probe.columns import Column
+
 Array = NDArray[Any]  # element types are known only once the data is read
 Block = Mapping[str, Array]
 """Array name to some samples stacked, shape (k, ...); pictures as uint8 of shape (k, height, width, 1 or 3)."""
+Mark = Callable[[int, tuple[int, int]], Array]
+"""Called with a sample's number and its picture's height and width; returns what is marked in it, in its own pixels:
+boxes, float64 of shape (k, 6), or a mask, uint8 of shape (height, width). Raises `Refused` (DATA_INVALID)."""
 
 BLOCK_BYTES = 16 << 20
 
@@ -19,14 +24,16 @@ class Samples:
 
     Attributes:
         n: Samples, at least one.
-        labels: Class numbers (int64, shape (n,)), other numbers of shape (n, ...), or nothing.
+        labels: Class numbers (int64, shape (n,)), other numbers of shape (n, ...) or ragged, or nothing.
         classes: Names of the classes, where the data or its card names them.
         blocks: Yields all samples in order; raises `Refused` (DATA_INVALID) where content is damaged.
         notes: What the caller should know of the reading, such as files left out.
+        mark: Instead of `labels`, where they lie in the picture and move with it.
     """
 
     n: int
-    labels: Array | None
+    labels: Column | None
     classes: tuple[str, ...] | None
     blocks: Callable[[], Iterator[Block]]
     notes: tuple[str, ...] = ()
+    mark: Mark | None = None

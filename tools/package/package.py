@@ -115,6 +115,8 @@ def _write_data(order: PackageOrder, workspace: Workspace, folder: Path) -> dict
             "digest": order.validation.preprocessing,
             "classes": list(data.card.classes) if data.card.classes else None,
             "inputs": inputs,
+            **data.card.reading,
+            "decoder": data.card.decoder.model_dump(mode="json") if data.card.decoder else None,
         },
     )
     outputs = str(order.statement["outputs"])

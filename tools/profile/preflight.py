@@ -17,7 +17,7 @@ from edgewright.tools.datasets.prepared import PreparedData, check_fits, open_da
 from edgewright.tools.formats.model import FORMATS, Model, admit
 from edgewright.tools.orders import ProfileOrder
 from edgewright.tools.profile.framework import framework_of, refuse_framework
-from edgewright.tools.validate.metrics import metric_named
+from edgewright.tools.validate.metrics import metric_named, require_answers
 from edgewright.tools.workspace import Progress, Workspace
 
 # A run keeps several variants and works on copies of them.
@@ -56,11 +56,12 @@ def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> 
     Raises:
         Refused: An item that the run cannot do without is missing or unfit.
     """
-    metric = metric_named(order.metric)
+    metric = metric_named(order.metric)  # before anything is read: a typing error costs nothing
     progress(0, 1, "importing the model")
     original, model, ancestor = _import_model(order, workspace)
     graph = model.graph()
     validation = prepare(order.validation, order.roots, workspace, "validation data", progress)
+    require_answers(order.metric, open_dataset(validation, workspace).card)
     check_fits(open_dataset(validation, workspace), graph.inputs)
     _require_enough(open_dataset(validation, workspace), order.least_validation)
     calibration = _prepare_calibration(order, graph, workspace, progress)

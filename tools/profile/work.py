@@ -2,15 +2,16 @@
 
 from edgewright.state.artifacts import Artifact
 from edgewright.state.events import Profiled
-from edgewright.state.evidence import Accuracy, Baseline
+from edgewright.state.evidence import Accuracy, Baseline, Check
 from edgewright.state.verdict import better
 from edgewright.tools.benchmark.measure import measure_latency, measure_memory, measure_operators, portion
 from edgewright.tools.orders import Done, Original, ProfileOrder
 from edgewright.tools.original import check_original
 from edgewright.tools.profile.preflight import Ready, preflight
+from edgewright.tools.profile.suspects import suspicion
 from edgewright.tools.targets.target import Places
 from edgewright.tools.validate.accuracy import measure_accuracy
-from edgewright.tools.validate.control import require_discerning
+from edgewright.tools.validate.control import require_discerning, shuffled
 from edgewright.tools.workspace import Workspace
 
 # The pre-flight, and five measurements of which the ancestor's accuracy is seldom needed.
@@ -20,7 +21,8 @@ PARTS = 6
 def work(order: ProfileOrder, workspace: Workspace, places: Places) -> Done:
     """Import a model and measure it as it is."""
     ready = preflight(order, workspace, portion(workspace.progress, 0, PARTS))
-    baseline = _baseline(order, ready, workspace, places)
+    baseline, doubt = _baseline(order, ready, workspace, places)
+    doubts = (Check("data card", "warning", doubt),) if doubt else ()
     check_original(Original(order.model_path, ready.original.sha256))
     ancestor = ready.ancestor
     return Done(
@@ -30,29 +32,39 @@ def work(order: ProfileOrder, workspace: Workspace, places: Places) -> Done:
             validation=ready.validation,
             calibration=ready.calibration,
             baseline=baseline,
-            checks=ready.checks,
+            checks=(*ready.checks, *doubts),
             tolerance=min(order.tolerance, ancestor.tolerance) if ancestor else order.tolerance,
             inherited_from=ancestor.run if ancestor else None,
         )
     )
 
 
-def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, places: Places) -> Baseline:
-    """Measure the model; accuracy first, since what cannot be judged need not be timed."""
+def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, places: Places) -> tuple[Baseline, str | None]:
+    """Measure the model; accuracy first, since what cannot be judged need not be timed. Return any doubt beside it."""
     model, data, threads, device = ready.original, ready.validation, order.threads, places.device
     reports = (portion(workspace.progress, number, PARTS) for number in range(1, PARTS))
 
-    def accuracy_of(artifact: Artifact) -> Accuracy:
+    def accuracy_of(artifact: Artifact, root: Accuracy | None) -> Accuracy:
         return measure_accuracy(
-            artifact, data, order.metric, workspace, places.host, threads=threads, progress=next(reports)
+            artifact,
+            data,
+            order.metric,
+            workspace,
+            places.host,
+            threads=threads,
+            reference_outputs=root.outputs if root else None,
+            progress=next(reports),
         )
 
-    accuracy = accuracy_of(model)
+    root = accuracy_of(ready.ancestor.original, None) if ready.ancestor else None
+    accuracy = accuracy_of(model, root)
     # The better of both: a descent can raise the floor, never lower it.
-    reference = better(accuracy, accuracy_of(ready.ancestor.original)) if ready.ancestor else accuracy
-    require_discerning(reference, data, order.tolerance, workspace)
+    reference = better(root, accuracy) if root else accuracy
+    chance = shuffled(reference, data, workspace)
+    doubt = suspicion(model, accuracy, chance, data, workspace=workspace, target=places.host)
+    require_discerning(reference, chance, order.tolerance, doubt)
     latency = measure_latency(model, data, order.protocol, threads, workspace, target=device, progress=next(reports))
-    return Baseline(
+    baseline = Baseline(
         graph=ready.graph,
         latency=latency,
         memory=measure_memory(model, data, threads, workspace, device, progress=next(reports)),
@@ -60,3 +72,4 @@ def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, places: P
         reference=reference,
         hot_spots=measure_operators(model, data, threads, workspace, device, progress=next(reports)),
     )
+    return baseline, doubt

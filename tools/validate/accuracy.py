@@ -1,7 +1,6 @@
 """A model's accuracy on a prepared dataset, and how far it agrees with the run's original."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,16 +8,19 @@ import numpy as np
 from edgewright.state.artifacts import Artifact
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Accuracy, Dataset, Paired
+from edgewright.state.policy import is_agreement
 from edgewright.tools.benchmark.outputs import Outputs, open_index, open_outputs, run_outputs
 from edgewright.tools.datasets.card import Card
 from edgewright.tools.datasets.prepared import open_dataset
 from edgewright.tools.legible import legible
 from edgewright.tools.orders import ValidateOrder
-from edgewright.tools.probe.columns import Column
 from edgewright.tools.targets.target import Target
-from edgewright.tools.validate.answers import classes_of, only, scores_of
-from edgewright.tools.validate.metrics import Score, agreement, metric_named
-from edgewright.tools.validate.paired import Contributions, compare
+from edgewright.tools.validate.agreement import agreement
+from edgewright.tools.validate.answers import only
+from edgewright.tools.validate.decoders import answers_of
+from edgewright.tools.validate.metric import Score
+from edgewright.tools.validate.metrics import require_answers
+from edgewright.tools.validate.paired import compare
 from edgewright.tools.workspace import Progress, Workspace
 
 
@@ -49,16 +51,19 @@ def measure_accuracy(
         Refused: METRIC_UNKNOWN, METRIC_MISMATCH, DATA_EMPTY, MODEL_NOT_FINITE, or what `run_outputs` refuses.
         WorkerFailed: The probe ended without an answer.
     """
-    judge = metric_named(metric)
+    data = open_dataset(dataset, workspace)
+    judge = require_answers(metric, data.card)
     if dataset.n == 0:
         raise Refused.because(Code.DATA_EMPTY, "measuring accuracy", "the dataset has 0 samples", "give at least one")
     outputs = run_outputs(artifact, dataset, threads, workspace, target, progress=progress)
     _require_finite(artifact, outputs)
-    data = open_dataset(dataset, workspace)
-    answers = judged_outputs(open_outputs(outputs, workspace), data.card)
-    score = judge.evaluate(answers, data.labels)
-    _require_finite_score(artifact, metric, score)
+    answers = answers_of(open_outputs(outputs, workspace), data, workspace)
     original = None if reference_outputs is None else open_index(reference_outputs, workspace)
+    other = None if original is None else answers_of(original, data, workspace)
+    # Without labels the original's answers are the truth, and a baseline agrees with itself.
+    labels = only(metric, other or answers) if is_agreement(metric) else data.labels
+    score = judge.evaluate(answers, labels)
+    _require_finite_score(artifact, metric, score)
     return Accuracy(
         artifact=artifact.sha256,
         metric=metric,
@@ -70,7 +75,9 @@ def measure_accuracy(
         environment=outputs.environment,
         outputs=outputs.index,
         per_class=_per_class(score, data.card),
-        agreement=None if original is None else agreement(answers, judged_outputs(original, data.card), judge),
+        agreement=None if other is None else agreement(answers, other, judge.answers),
+        unit=judge.unit,
+        per_sample=_kept_contributions(score, workspace),
     )
 
 
@@ -101,26 +108,17 @@ def validate(order: ValidateOrder, workspace: Workspace, target: Target) -> Accu
         threads=order.threads,
         reference_outputs=baseline.outputs,
     )
-    return replace(accuracy, paired=_paired(order.reference, accuracy, dataset, workspace))
+    return replace(accuracy, paired=_paired(order.reference, accuracy, workspace))
 
 
-def _paired(reference: Accuracy, accuracy: Accuracy, dataset: Dataset, workspace: Workspace) -> Paired | None:
-    """Compare what both answered to the same samples, where the metric says what each sample adds."""
-    if accuracy.metric != "top-1" or (reference.dataset, reference.n) != (accuracy.dataset, accuracy.n):
+def _paired(reference: Accuracy, accuracy: Accuracy, workspace: Workspace) -> Paired | None:
+    """Compare what each sample adds to both values, where the metric says what that is."""
+    if (reference.metric, reference.dataset, reference.n) != (accuracy.metric, accuracy.dataset, accuracy.n):
         return None
-    data = open_dataset(dataset, workspace)
-    before, after = (
-        _right(judged_outputs(open_index(each.outputs, workspace), data.card), data.labels)
-        for each in (reference, accuracy)
-    )
+    if reference.per_sample is None or accuracy.per_sample is None:
+        return None
+    before, after = (np.load(workspace.path_of(digest)) for digest in (reference.per_sample, accuracy.per_sample))
     return compare(reference.artifact, before, after, accuracy.value)
-
-
-def _right(outputs: Mapping[str, Column], labels: Column | None) -> Contributions:
-    """Return which answers are right, as contributions of samples that count alike."""
-    scores = scores_of("top-1", only("top-1", outputs))
-    right = scores.answers() == classes_of("top-1", labels, scores)
-    return np.column_stack((right, np.ones(len(right)))).astype(np.float64)
 
 
 def _require_finite(artifact: Artifact, outputs: Outputs) -> None:
@@ -150,19 +148,12 @@ def _per_class(score: Score, card: Card) -> dict[str, float]:
     return {_class_name(card, number): value for number, value in score.per_class.items() if math.isfinite(value)}
 
 
-def judged_outputs(outputs: Mapping[str, Column], card: Card) -> Mapping[str, Column]:
-    """Return the output that the card names alone, or all of them where it names none."""
-    if card.output is None:
-        return outputs
-    if card.output not in outputs:
-        raise Refused.because(
-            Code.METRIC_MISMATCH,
-            f"the output '{legible(card.output, 60)}' of the data card",
-            f"the model's outputs are {', '.join(legible(name, 60) for name in outputs)}",
-            "name one of them as `output` in the data card",
-            "P9",
-        )
-    return {card.output: outputs[card.output]}
+def _kept_contributions(score: Score, workspace: Workspace) -> str | None:
+    if score.per_sample is None:
+        return None
+    path = workspace.scratch("per-sample.npy")
+    np.save(path, score.per_sample)
+    return workspace.keep(path)
 
 
 def _class_name(card: Card, number: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from edgewright.tools.legible import legible
 from edgewright.tools.probe.columns import Array, Column
 
 BLOCK_VALUES = 1 << 20
+
+Output = TypeVar("Output")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class ClassScores:
             answers[rows] = scores.argmax(axis=1)
         return answers
 
+    def of_class(self, number: int) -> NDArray[np.float64]:
+        """Return the score of one class of every sample; shape (n,)."""
+        return np.concatenate([scores[:, number].astype(np.float64) for _, scores in self.blocks()])
+
     def ranks(self, classes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many classes come before the given one of every sample, in the order of `answers`; shape (n,)."""
         ranks = np.empty(len(self.column), np.int64)
@@ -51,8 +57,8 @@ class ClassScores:
         return ranks
 
 
-def only(metric: str, outputs: Mapping[str, Column]) -> Column:
-    """Return the output that a metric of one output looks at.
+def only(metric: str, outputs: Mapping[str, Output]) -> Output:
+    """Return the output that a metric or decoder of one output looks at.
 
     Raises:
         Refused: METRIC_MISMATCH, if there are several.
@@ -92,7 +98,16 @@ def classes_of(metric: str, labels: Column | None, scores: ClassScores) -> NDArr
     Raises:
         Refused: METRIC_MISMATCH, if there are none, they are no class numbers, or the model has fewer classes.
     """
-    truth = _needed(metric, labels, scores.column)
+    return class_numbers(metric, labels, scores.column, scores.width)
+
+
+def class_numbers(metric: str, labels: Column | None, output: Column, width: int) -> NDArray[np.int64]:
+    """Return the labels as class numbers below `width`; shape (n,).
+
+    Raises:
+        Refused: METRIC_MISMATCH, as `classes_of`.
+    """
+    truth = needed(metric, labels, output)
     if truth.rank != 0 or not np.issubdtype(truth.dtype, np.integer):
         refuse_mismatch(
             metric,
@@ -100,11 +115,11 @@ def classes_of(metric: str, labels: Column | None, scores: ClassScores) -> NDArr
             "store class numbers as int64 of shape (samples,), for one-hot labels their argmax",
         )
     classes: NDArray[np.int64] = truth.batch(0, len(truth)).astype(np.int64)
-    if classes.min() < 0 or classes.max() >= scores.width:
-        outside = int(((classes < 0) | (classes >= scores.width)).sum())
+    if classes.min() < 0 or classes.max() >= width:
+        outside = int(((classes < 0) | (classes >= width)).sum())
         refuse_mismatch(
             metric,
-            f"the labels reach from {classes.min()} to {classes.max()}, and the model has {scores.width} classes, "
+            f"the labels reach from {classes.min()} to {classes.max()}, and the model has {width} classes, "
             f"numbered from 0; {outside} of {len(classes)} samples are outside",
             "number classes as the model's outputs are",
             outside=outside,
@@ -118,7 +133,7 @@ def pairs(metric: str, output: Column, other: Column | None) -> Iterator[tuple[N
     Raises:
         Refused: METRIC_MISMATCH, if there is nothing to compare with, or it has another size.
     """
-    compared = _needed(metric, other, output)
+    compared = needed(metric, other, output)
     sizes = output.shapes.prod(axis=1), compared.shapes.prod(axis=1)
     if (sizes[0] != sizes[1]).any():
         row = int(np.argmax(sizes[0] != sizes[1]))
@@ -153,7 +168,12 @@ def refuse_mismatch(metric: str, why: str, do: str, **facts: object) -> NoReturn
     raise Refused.because(Code.METRIC_MISMATCH, f"the metric {metric} for this model and data", why, do, "P9", **facts)
 
 
-def _needed(metric: str, other: Column | None, output: Column) -> Column:
+def needed(metric: str, other: Column | None, output: Column) -> Column:
+    """Return what the outputs are compared with.
+
+    Raises:
+        Refused: METRIC_MISMATCH, if there is nothing, or of other samples.
+    """
     if other is None:
         refuse_mismatch(
             metric, "it compares with labels, and the data has none", 'name them in the data card, as "label": "ARRAY"'

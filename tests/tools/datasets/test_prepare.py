@@ -184,3 +184,11 @@ def test_one_sample_of_another_size_is_found_among_many(desk: Desk) -> None:
         check_fits(data, (TensorSpec("x", "float32", (None, 4, 2)),))
     assert caught.value.refusal.facts["sample"] == 3
     assert "1 of 4 samples" in caught.value.refusal.why
+
+
+def test_classes_of_one_sample_or_none_are_reported(desk: Desk) -> None:
+    path = desk.npz(x=np.arange(8.0).reshape(4, 2), y=np.array([0, 0, 1, 1]))
+    card = {**TENSOR_CARD, "label": "y"}
+    assert not [line for line in desk.prepare(path, card).echo if "fewer than" in line]
+    named = desk.prepare(path, {**card, "classes": ["cat", "dog", "owl"]}).echo
+    assert named[-1] == "1 of 3 classes have fewer than 2 samples: owl"

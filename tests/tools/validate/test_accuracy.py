@@ -17,13 +17,14 @@ from edgewright.state.artifacts import Artifact, Format, Recipe
 from edgewright.state.codec import decode, encode
 from edgewright.state.errors import Code, Refusal, Refused
 from edgewright.state.evidence import Accuracy, Dataset, Direction
+from edgewright.tools.datasets.decoding import Answers
 from edgewright.tools.orders import Original, ValidateOrder
 from edgewright.tools.probe.columns import Column
 from edgewright.tools.profile.inspect import inputs_of, outputs_of
 from edgewright.tools.targets.host import Host
 from edgewright.tools.validate import accuracy as subject
 from edgewright.tools.validate.accuracy import measure_accuracy, validate
-from edgewright.tools.validate.metrics import Score
+from edgewright.tools.validate.metric import Score
 from edgewright.tools.workspace import Workspace
 
 RNG = np.random.default_rng(6)
@@ -129,7 +130,9 @@ class Judge:
     """A metric that says what a test wants."""
 
     direction = Direction.LOWER
-    has_classes = False
+    answers = Answers.NUMBERS
+    unit = ""
+    range = (0.0, 1.0)
 
     def __init__(self, score: Score) -> None:
         self._score = score
@@ -143,7 +146,7 @@ class Judge:
 def test_a_metric_that_is_no_finite_number_is_refused(
     value: float, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subject, "metric_named", lambda _name: Judge(Score(value)))
+    monkeypatch.setattr(subject, "require_answers", lambda _name, _card: Judge(Score(value)))
     refusal = bench.refusal(linear(WEIGHTS), "rmse")
     assert (refusal.code, refusal.what) == (Code.MODEL_NOT_FINITE, "judging m.onnx")
     assert f"its rmse comes out as {value}" in refusal.why
@@ -151,7 +154,7 @@ def test_a_metric_that_is_no_finite_number_is_refused(
 
 def test_a_class_without_a_finite_metric_is_left_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     score = Score(0.5, {0: 0.5, 1: float("nan"), 2: float("inf")})
-    monkeypatch.setattr(subject, "metric_named", lambda _name: Judge(score))
+    monkeypatch.setattr(subject, "require_answers", lambda _name, _card: Judge(score))
     assert bench.measure(linear(WEIGHTS)).per_class == {"a": 0.5}
 
 

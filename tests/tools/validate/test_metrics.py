@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from edgewright.state.errors import Code, Refusal, Refused
 from edgewright.state.evidence import Direction
+from edgewright.tools.datasets.decoding import Answers
 from edgewright.tools.probe.columns import Column
 from edgewright.tools.validate import metrics
-from edgewright.tools.validate.metrics import Score, agreement, known_metrics, metric_named
+from edgewright.tools.validate.agreement import agreement
+from edgewright.tools.validate.metric import Score
+from edgewright.tools.validate.metrics import known_metrics, metric_named
 
 Array = NDArray[np.generic]
 RNG = np.random.default_rng(8)
@@ -157,14 +160,17 @@ def test_an_unknown_metric_is_answered_with_the_known_ones() -> None:
     with pytest.raises(Refused) as caught:
         metric_named("accuracy")
     assert caught.value.refusal.code is Code.METRIC_UNKNOWN
-    assert caught.value.refusal.facts["known"] == ["top-1", "top-5", "f1", "rmse", "cosine"]
+    assert caught.value.refusal.facts["known"] == list(known_metrics())
+    assert {"top-1", "map50-95", "miou", "cer", "agreement-top-1"} <= set(known_metrics())
 
 
 class Largest:
     """A metric as an operator might install it."""
 
     direction = Direction.LOWER
-    has_classes = False
+    answers = Answers.NUMBERS
+    unit = ""
+    range = (0.0, 1.0)
 
     def evaluate(self, outputs: Mapping[str, Column], labels: Column | None) -> Score:  # noqa: ARG002
         return Score(float(max(column.batch(0, len(column)).max() for column in outputs.values())))
@@ -186,7 +192,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_an_installed_metric_is_used_like_a_built_in_one() -> None:
-    assert known_metrics() == ("top-1", "top-5", "f1", "rmse", "cosine", "broken", "largest", "one")
+    assert known_metrics()[-3:] == ("broken", "largest", "one")
     assert score("largest", SCORES, None).value == SCORES.max()
     assert metric_named("one") is instance
 
@@ -205,17 +211,17 @@ def test_an_installed_object_that_is_no_metric_is_refused() -> None:
 def test_agreement_of_classifiers_is_the_share_of_equal_answers() -> None:
     other = SCORES.copy()
     other[:50] = -other[:50]
-    assert agreement(out(SCORES), out(other), metric_named("f1")) == pytest.approx(0.9)
-    assert agreement(out(SCORES), out(SCORES * 3 + 1), metric_named("top-1")) == 1.0
+    assert agreement(out(SCORES), out(other), Answers.CLASS) == pytest.approx(0.9)
+    assert agreement(out(SCORES), out(SCORES * 3 + 1), Answers.CLASS) == 1.0
 
 
 def test_agreement_of_other_models_is_the_mean_cosine() -> None:
-    assert agreement(out(SCORES), out(2 * SCORES), metric_named("rmse")) == pytest.approx(1)
-    assert agreement(out(SCORES), out(-SCORES), metric_named("cosine")) == pytest.approx(-1)
+    assert agreement(out(SCORES), out(2 * SCORES), Answers.NUMBERS) == pytest.approx(1)
+    assert agreement(out(SCORES), out(-SCORES), Answers.NUMBERS) == pytest.approx(-1)
 
 
-@pytest.mark.parametrize("name", ["top-1", "rmse"])
-def test_outputs_over_different_samples_do_not_agree_or_disagree(name: str) -> None:
+@pytest.mark.parametrize("answers", [Answers.CLASS, Answers.NUMBERS])
+def test_outputs_over_different_samples_do_not_agree_or_disagree(answers: Answers) -> None:
     with pytest.raises(Refused) as caught:
-        agreement(out(SCORES), out(SCORES[:400]), metric_named(name))
+        agreement(out(SCORES), out(SCORES[:400]), answers)
     assert caught.value.refusal.code is Code.METRIC_MISMATCH

@@ -1,0 +1,45 @@
+"""A card that contradicts the model shows: a baseline near chance is answered with what other cards would give."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workflow import Connect, demo_arguments, done, refused, small_demo
+
+pytestmark = pytest.mark.anyio
+
+
+def wrong_card(root: Path, **fields: object) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((root / "validation.card.json").read_text())
+    inputs = {name: {**entry, **fields} for name, entry in card["inputs"].items()}
+    return {"path": str(root / "validation.npz"), "card": {**card, "inputs": inputs}}
+
+
+def figures(said: str) -> dict[str, float]:
+    """Return what was tried, and what it gave."""
+    listed = said.split("samples: ")[1].split("; ")
+    return {name: float(value) for name, _, value in (part.rpartition(" ") for part in listed)}
+
+
+@pytest.mark.promise("P1", "P9")
+async def test_a_baseline_near_chance_is_answered_with_what_other_preprocessing_gives(
+    connect: Connect, root: Path
+) -> None:
+    small_demo(root)
+    async with connect() as client:
+        raw = demo_arguments(root, validation=wrong_card(root, scale=1, mean=0, std=1), calibration=None)
+        refusal = await refused(client, "profile_model", **raw)
+        tried = figures(refusal["why"])
+        assert refusal["code"] == "DATA_INVALID"
+        assert tried["as the card says"] < 0.2
+        assert tried["-1 to 1"] > 0.75
+        # One mistake undone: better than chance, still far from what the model can do.
+        scaled = demo_arguments(root, validation=wrong_card(root, mean=0, std=1), calibration=None)
+        reply = await done(client, "profile_model", **scaled)
+    warning = next(said for said in reply["warnings"] if said.startswith("data card: top-1"))
+    assert "is near chance" in warning
+    assert figures(warning) == {name: value for name, value in tried.items() if name != "0 to 1"} | {
+        "as the card says": tried["0 to 1"],
+        "0 to 255": tried["as the card says"],
+    }
