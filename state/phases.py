@@ -36,6 +36,7 @@ class Call(StrEnum):
     VALIDATE = "validate"
     KEEP = "decide(keep)"
     REVERT = "decide(revert)"
+    ACCEPT = "accept_tradeoff"
     PACKAGE = "package"
 
 
@@ -48,6 +49,7 @@ class Fact(StrEnum):
     ACCURACY_MEASURED = "accuracy_measured"
     KEPT = "kept"
     REVERTED = "reverted"
+    WAIVER_GRANTED = "waiver_granted"
     PACKAGED = "packaged"
 
 
@@ -70,6 +72,7 @@ _PACKAGE = Row(
     Fact.PACKAGED,
     Phase.PACKAGE,
 )
+_ACCEPT_GUARDS = ("idle", "something_to_accept")
 _REVERT = Row(("idle", "candidate_open"), Fact.REVERTED, Phase.OPTIMIZE)
 
 START = Row(("idle", "tolerance_within_cap", "metric_allowed"), Fact.BASELINE_COMPLETE, Phase.OPTIMIZE)
@@ -78,7 +81,13 @@ START = Row(("idle", "tolerance_within_cap", "metric_allowed"), Fact.BASELINE_CO
 TABLE: Mapping[Phase, Mapping[Call, Row]] = MappingProxyType(
     {
         Phase.PROFILE: MappingProxyType({Call.PROFILE_MODEL: START}),
-        Phase.OPTIMIZE: MappingProxyType({**_STEPS, Call.PACKAGE: _PACKAGE}),
+        Phase.OPTIMIZE: MappingProxyType(
+            {
+                **_STEPS,
+                Call.PACKAGE: _PACKAGE,
+                Call.ACCEPT: Row(_ACCEPT_GUARDS, Fact.WAIVER_GRANTED, Phase.OPTIMIZE),
+            }
+        ),
         Phase.BENCHMARK: MappingProxyType(
             {
                 Call.BENCHMARK: Row(("idle", "candidate_open"), Fact.BENCHMARK_VALID, Phase.VALIDATE),
@@ -94,9 +103,16 @@ TABLE: Mapping[Phase, Mapping[Call, Row]] = MappingProxyType(
                     ("idle", "candidate_open", "benchmark_valid", "candidate_passes"), Fact.KEPT, Phase.OPTIMIZE
                 ),
                 Call.REVERT: _REVERT,
+                Call.ACCEPT: Row(_ACCEPT_GUARDS, Fact.WAIVER_GRANTED, Phase.VALIDATE),
             }
         ),
-        Phase.PACKAGE: MappingProxyType({Call.PACKAGE: _PACKAGE, **_STEPS}),
+        Phase.PACKAGE: MappingProxyType(
+            {
+                Call.PACKAGE: _PACKAGE,
+                **_STEPS,
+                Call.ACCEPT: Row(_ACCEPT_GUARDS, Fact.WAIVER_GRANTED, Phase.PACKAGE),
+            }
+        ),
     }
 )
 

@@ -25,7 +25,7 @@ from edgewright.state.events import (
 from edgewright.state.evidence import Accuracy, Benchmark
 from edgewright.state.phases import Phase, advance
 from edgewright.state.verdict import Verdict, better, judge
-from edgewright.state.waivers import Waiver
+from edgewright.state.waivers import UnfitCalibration, Waiver
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Step:
         benchmark: Its times beside the baseline's, once taken.
         accuracy: Its metric, once measured.
         kept: The decision, once taken.
+        waiver: The acceptance that it was kept by, where it was.
     """
 
     artifact: Artifact
@@ -45,6 +46,7 @@ class Step:
     benchmark: Benchmark | None = None
     accuracy: Accuracy | None = None
     kept: bool | None = None
+    waiver: Waiver | None = None
 
     def time_ratio(self) -> float:
         """Return the candidate's time over the baseline's; 1 where it was not taken."""
@@ -80,7 +82,8 @@ class Run:
         profiled: Original, data and baseline, once measured.
         steps: Every decided step in order.
         open_step: The candidate that waits for benchmark, validation or decision.
-        waivers: Acceptances that a person gave.
+        waivers: Acceptances that a person gave and nothing has used up yet.
+        nonces: Of every acceptance ever given, so that none is given twice.
         packages: Packages written.
         job: The work in progress, if any.
         turned_down: Steps that were found impossible.
@@ -96,6 +99,7 @@ class Run:
     steps: tuple[Step, ...] = ()
     open_step: Step | None = None
     waivers: tuple[Waiver, ...] = ()
+    nonces: tuple[str, ...] = ()
     packages: tuple[Packaged, ...] = ()
     job: Job | None = None
     turned_down: tuple[TurnedDown, ...] = ()
@@ -182,11 +186,12 @@ def _absorb(run: Run, event: Event) -> Run:
         case Profiled():
             return replace(run, profiled=event)
         case CandidateMade():
-            return replace(run, open_step=Step(event.artifact, event.findings))
+            calibration = event.artifact.recipe.parameters.get("calibration")
+            return replace(_spent(run, calibration), open_step=Step(event.artifact, event.findings))
         case WaiverGranted():
-            return replace(run, waivers=(*run.waivers, event.waiver), last_action="waiver granted")
+            return _absorb_waiver(run, event.waiver)
         case Packaged():
-            return replace(run, packages=(*run.packages, event))
+            return replace(_spent(run, event.artifact), packages=(*run.packages, event))
         case CallRefused():
             return run
         case Started():
@@ -212,6 +217,24 @@ def _absorb_job(run: Run, event: JobStarted | JobEnded) -> Run:
     return replace(run, job=None, turned_down=turned_down, trouble=trouble)
 
 
+def _absorb_waiver(run: Run, waiver: Waiver) -> Run:
+    """Write an acceptance into the run; one of another run, or one that came before, is none."""
+    if waiver.run != run.id or waiver.nonce in run.nonces:
+        raise CorruptLedger(f"Run {run.id}: the acceptance {waiver.nonce} was given for {waiver.run}, or before.")
+    return replace(run, waivers=(*run.waivers, waiver), nonces=(*run.nonces, waiver.nonce))
+
+
+def _spent(run: Run, digest: object) -> Run:
+    """Return the run without the acceptances of what has now happened to this artifact or calibration set."""
+    left = []
+    for waiver in run.waivers:
+        subject = waiver.subject
+        about = subject.calibration if isinstance(subject, UnfitCalibration) else subject.artifact
+        if about != digest:
+            left.append(waiver)
+    return replace(run, waivers=tuple(left))
+
+
 def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | Reverted) -> Run:
     """Write what concerns the open candidate into it."""
     step = run.open_step
@@ -229,9 +252,15 @@ def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | 
             if step.accuracy is not None and better(step.accuracy, event.accuracy) is event.accuracy:
                 worst = step.accuracy
             return replace(run, open_step=replace(step, accuracy=worst, findings=findings))
-        case Kept() | Reverted():
-            decided = replace(step, kept=isinstance(event, Kept))
-            return replace(run, steps=(*run.steps, decided), open_step=None)
+        case Kept():
+            used = next((waiver for waiver in run.waivers if waiver.nonce == event.waiver), None)
+            if event.waiver and used is None:
+                raise CorruptLedger(f"Run {run.id}: kept by the acceptance {event.waiver}, which is not there.")
+            kept = replace(step, kept=True, waiver=used)
+            return replace(_spent(run, event.artifact), steps=(*run.steps, kept), open_step=None)
+        case Reverted():
+            reverted = replace(step, kept=False)
+            return replace(_spent(run, event.artifact), steps=(*run.steps, reverted), open_step=None)
 
 
 def _subject(event: BenchmarkRecorded | AccuracyRecorded | Kept | Reverted) -> str:
