@@ -80,7 +80,7 @@ def test_a_waiver_in_the_ledger_lets_exactly_its_artifact_be_kept_and_packaged(l
         change.append("run", *build.past(Phase.VALIDATE, build.FAILING))
         run = change.append("run", WaiverGranted(HONEST))
         assert refusal_for(run, build.asked(Call.KEEP)) is None
-        change.append("run", Kept(OF))
+        change.append("run", Kept(OF, HONEST.nonce))
     with ledger.change() as change:
         run = change.run("run")
         assert run.current is not None
@@ -223,7 +223,7 @@ def test_a_waiver_of_one_candidate_does_not_carry_to_the_next() -> None:
         [
             *build.past(Phase.VALIDATE, build.FAILING),
             WaiverGranted(HONEST),
-            Kept(OF),
+            Kept(OF, HONEST.nonce),
             build.candidate("second"),
             build.benchmarked(second),
             build.validated(second, build.FAILING),
@@ -247,7 +247,7 @@ def test_a_waiver_that_has_run_out_leaves_a_passing_kept_artifact_to_ship() -> N
         [
             *build.past(Phase.VALIDATE, build.FAILING),
             WaiverGranted(HONEST),
-            Kept(OF),
+            Kept(OF, HONEST.nonce),
             build.candidate("second"),
             build.benchmarked(second, 0.9),
             build.validated(second),
