@@ -43,7 +43,10 @@ def legal_next(run: Run | None) -> list[Next]:
         return [Next(tool="get_state", arguments={}, why="lists runs, jobs and allowed folders")]
     first, *others = advise(run)[:NEXT_SHOWN]
     recommended = Next(tool=first.tool, arguments=dict(first.arguments), why=first.why)
-    return [recommended, *(Next(tool=other.tool, arguments=dict(other.arguments)) for other in others)]
+    return [
+        recommended,
+        *(Next(tool=other.tool, arguments=dict(other.arguments), after=other.after) for other in others),
+    ]
 
 
 def reply_to(house: House, run: Run, event: Event, *, job: str = "") -> Reply:

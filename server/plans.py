@@ -14,6 +14,7 @@ from typing import Any
 from edgewright.server import requests
 from edgewright.server.house import House
 from edgewright.state import guards
+from edgewright.state.acceptance import accuracy_loss, unfit_calibration
 from edgewright.state.artifacts import Artifact, Format
 from edgewright.state.errors import Code, Refused
 from edgewright.state.events import Event, Kept, Profiled, Reverted, Started
@@ -65,6 +66,8 @@ def asked(request: requests.Request, house: House) -> Asked:
             return Asked(Call.QUANTIZE, policy, now, base=request.base, needs_calibration=needs)
         case requests.Convert():
             return Asked(Call.CONVERT, policy, now, base=request.base)
+        case requests.AcceptTradeoff():
+            return Asked(Call.ACCEPT, policy, now, kind=request.kind or "")
         case requests.Decide():
             return Asked(Call.KEEP if request.decision == "keep" else Call.REVERT, policy, now)
         case _:
@@ -141,7 +144,7 @@ def _source(data: requests.DataArgument) -> DataSource:
     return DataSource(data.path, data.card) if isinstance(data, requests.Data) else DataSource(data)
 
 
-def plan_quantize(_house: House, _look: Transaction, run: Run, request: requests.Quantize) -> Plan:
+def plan_quantize(house: House, _look: Transaction, run: Run, request: requests.Quantize) -> Plan:
     """Plan a quantisation."""
     profiled = _profiled(run)
     parameters: dict[str, object] = {}
@@ -157,10 +160,18 @@ def plan_quantize(_house: House, _look: Transaction, run: Run, request: requests
             calibration=profiled.calibration,
             calibration_samples=request.calibration_samples,
             validation=profiled.validation,
+            accepted=_accepted_findings(house, run, request),
             target_device=run.started.target_device,
             lineage=profiled.root.sha256,
         )
     )
+
+
+def _accepted_findings(house: House, run: Run, request: requests.Quantize) -> str:
+    """Return what was found about the calibration set and accepted by a person, word for word; empty where nothing."""
+    unfit = unfit_calibration(run)
+    waiver = guards.accepted(run, unfit, asked(request, house)) if unfit else None
+    return unfit.findings if unfit and waiver else ""
 
 
 def plan_convert(_house: House, _look: Transaction, run: Run, request: requests.Convert) -> Plan:
@@ -215,10 +226,14 @@ def plan_validate(house: House, _look: Transaction, run: Run, _request: requests
     )
 
 
-def plan_decide(_house: House, _look: Transaction, run: Run, request: requests.Decide) -> Plan:
-    """Plan a decision: it is an event and nothing else."""
+def plan_decide(house: House, _look: Transaction, run: Run, request: requests.Decide) -> Plan:
+    """Plan a decision: it is an event and nothing else. Keeping what fails uses up the acceptance that allows it."""
     digest = _candidate(run).sha256
-    return Plan(events=(Kept(digest) if request.decision == "keep" else Reverted(digest),))
+    if request.decision == "revert" or run.open_step is None:
+        return Plan(events=(Reverted(digest),))
+    loss = accuracy_loss(run, run.open_step)
+    waiver = guards.accepted(run, loss, asked(request, house)) if loss else None
+    return Plan(events=(Kept(digest, waiver.nonce if waiver else ""),))
 
 
 def plan_package(house: House, look: Transaction, run: Run, request: requests.Package) -> Plan:

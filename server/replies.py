@@ -15,11 +15,12 @@ from edgewright.tools.legible import legible
 
 
 class Next(BaseModel):
-    """A call that is legal now."""
+    """A call that is legal now, or once another one is done."""
 
     tool: str
     arguments: dict[str, object]
     why: str = ""
+    after: str = Field(default="", description="What has to be called first; empty where this is legal now")
 
 
 class Reply(BaseModel):
@@ -77,7 +78,8 @@ def to_refusal(refusal: Refusal, *, run: str | None, phase: str | None, legal: l
 
 
 def _call(call: Next) -> str:
-    return f"{call.tool}({', '.join(f'{name}={value!r}' for name, value in call.arguments.items())})"
+    arguments = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+    return f"{call.tool}({arguments})" + (f" after {call.after}" if call.after else "")
 
 
 TEXT_LIMIT = 4000

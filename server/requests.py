@@ -137,6 +137,16 @@ class Decide(Request):
     idempotency_key: Key = ""
 
 
+class AcceptTradeoff(Request):
+    """Arguments of `accept_tradeoff`. What a person decides is none of them."""
+
+    run: RunHandle
+    kind: Literal["accuracy", "calibration", "format"] | None = Field(
+        None, description="What to ask about, where more than one thing is refused; default: the first"
+    )
+    idempotency_key: Key = ""
+
+
 class Package(Request):
     """Arguments of `package`."""
 

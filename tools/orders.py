@@ -75,6 +75,7 @@ class QuantizeOrder:
         validation: The validation set, for the comparison of outputs.
         target_device: Decides the kind of INT8.
         lineage: SHA-256 of the run's original, written into the candidate.
+        accepted: What is wrong with the calibration set and was accepted by a person, word for word.
     """
 
     base: Artifact
@@ -87,6 +88,7 @@ class QuantizeOrder:
     validation: Dataset
     target_device: Device
     lineage: str
+    accepted: str = ""
 
 
 @dataclass(frozen=True)

@@ -210,6 +210,7 @@ class Static(_Scheme):
                 least=LEAST_CALIBRATION,
                 wanted=WANTED_CALIBRATION,
                 candidate="an ONNX candidate",
+                accepted=order.accepted,
             ),
             *_saturation(self._integers, order.target_device),
         )
