@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("runs", help="list the runs")
     state = commands.add_parser("state", help="show where a run stands")
     state.add_argument("run")
+    _add_approval(commands)
     config = commands.add_parser("client-config", help="print the snippet for a client's configuration")
     config.add_argument("client", choices=sorted(CLIENTS))
 
@@ -58,6 +59,20 @@ def _parser() -> argparse.ArgumentParser:
             continue
         command.add_argument("--state-folder", type=Path, help="where ledger, files and packages lie")
     return parser
+
+
+def _add_approval(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    commands.add_parser("enrol", help="set the passphrase and make the keys that acceptances and manifests rest on")
+    approve = commands.add_parser("approve", help="accept, as a person, what is refused on a run")
+    approve.add_argument("run")
+    approve.add_argument("--kind", choices=["accuracy", "calibration", "format"], default="", help="what to accept")
+    approve.add_argument("--hours", type=float, default=24, help="how long it is good, a week at most")
+    way = approve.add_mutually_exclusive_group()
+    way.add_argument("--page", action="store_true", help="on a page on loopback instead of this terminal")
+    way.add_argument("--draft", type=Path, help="write a statement to this file, to be signed elsewhere (L3)")
+    way.add_argument("--signed", type=Path, help="read the statement in this file, and its signature beside it as .sig")
+    approve.add_argument("--name", help="who accepts; with --draft as the list of allowed signers calls him")
+    approve.add_argument("--reason", help="why")
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -130,6 +145,20 @@ def state(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def enrol(arguments: argparse.Namespace) -> int:
+    """Let a person enrol."""
+    from edgewright.server.approve import enrol
+
+    return enrol(_settings(arguments))
+
+
+def approve(arguments: argparse.Namespace) -> int:
+    """Let a person accept."""
+    from edgewright.server.approve import approve
+
+    return approve(_settings(arguments), arguments)
+
+
 def client_config(arguments: argparse.Namespace) -> int:
     """Print a client's snippet."""
     roots = arguments.root or [Path.cwd()]
@@ -140,5 +169,14 @@ def client_config(arguments: argparse.Namespace) -> int:
 
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
-    {"serve": serve, "demo": demo, "doctor": doctor, "runs": runs, "state": state, "client-config": client_config}
+    {
+        "serve": serve,
+        "demo": demo,
+        "doctor": doctor,
+        "runs": runs,
+        "state": state,
+        "enrol": enrol,
+        "approve": approve,
+        "client-config": client_config,
+    }
 )
