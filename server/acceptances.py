@@ -143,7 +143,7 @@ def granted(house: House, run: Run, waiver: Waiver) -> WaiverGranted:
         raise Refused(refusal)
     if waiver.run != run.id or waiver.subject not in acceptable(run, question):
         raise _invalid("what it accepts is not what is refused now: a digest or a figure differs")
-    if waiver.nonce in run.nonces:
+    if waiver.nonce in {earlier.nonce for earlier in run.accepted}:
         raise _invalid("it was given before, and counts once")
     if (short := waiver.shortfall(least=question.policy.least_level, now=question.now)) is not None:
         raise Refused.because(

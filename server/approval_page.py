@@ -30,7 +30,6 @@ from edgewright.state.errors import EdgewrightError, Refused
 from edgewright.state.policy import Level
 from edgewright.state.run import Run
 from edgewright.state.waivers import Subject
-from edgewright.tools.authority.enrolment import Authority
 from edgewright.tools.legible import legible
 
 OPEN_S = 600
@@ -127,7 +126,7 @@ class Page:
     def _give(self, form: dict[str, str]) -> Run:
         name, reason = form.get("name", ""), form.get("reason", "")
         waiver = draft(self.run, self.subject, Level.OUT_OF_BAND, approver=name, reason=reason, hours=self.hours)
-        authority = Authority(self.house.settings.state_folder)
+        authority = self.house.authority
         return grant(self.house, signed(waiver, authority, form.get("passphrase", "")))
 
     def _form(self, trouble: str) -> Response:

@@ -16,7 +16,7 @@ from edgewright.server.settings import Settings
 from edgewright.state.errors import EdgewrightError, Refused
 from edgewright.state.policy import Level
 from edgewright.state.run import Run
-from edgewright.tools.authority.enrolment import LEAST_CHARACTERS, Authority
+from edgewright.tools.authority.enrolment import LEAST_CHARACTERS
 from edgewright.tools.authority.signatures import Namespace
 
 WORD = "ACCEPT"
@@ -24,7 +24,7 @@ WORD = "ACCEPT"
 
 def enrol(settings: Settings) -> int:
     """Ask for a passphrase twice, make the keys and print what to pin."""
-    authority = Authority(House.open(settings).settings.state_folder)
+    authority = House.open(settings).authority
     if authority.is_enrolled:
         raise EdgewrightError(f"somebody is enrolled in {authority.folder} already")
     passphrase = terminal.secret(f"New passphrase ({LEAST_CHARACTERS} characters or more): ")
@@ -81,7 +81,7 @@ def _typed(house: House, arguments: argparse.Namespace) -> Run:
     reason = arguments.reason or terminal.line("Why: ")
     waiver = draft(run, subject, Level.OUT_OF_BAND, approver=name, reason=reason, hours=arguments.hours)
     passphrase = terminal.secret("Passphrase: ")
-    return grant(house, signed(waiver, Authority(house.settings.state_folder), passphrase))
+    return grant(house, signed(waiver, house.authority, passphrase))
 
 
 def _draft(house: House, arguments: argparse.Namespace) -> None:

@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     state = commands.add_parser("state", help="show where a run stands")
     state.add_argument("run")
     _add_approval(commands)
+    _add_verify(commands)
     config = commands.add_parser("client-config", help="print the snippet for a client's configuration")
     config.add_argument("client", choices=sorted(CLIENTS))
 
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
             "--root", type=Path, action="append", default=[], help="folder that models may be read from"
         )
     for name, command in commands.choices.items():
-        if name == "client-config":
+        if name in {"client-config", "verify"}:
             continue
         command.add_argument("--state-folder", type=Path, help="where ledger, files and packages lie")
     return parser
@@ -73,6 +74,13 @@ def _add_approval(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     way.add_argument("--signed", type=Path, help="read the statement in this file, and its signature beside it as .sig")
     approve.add_argument("--name", help="who accepts; with --draft as the list of allowed signers calls him")
     approve.add_argument("--reason", help="why")
+
+
+def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    verify = commands.add_parser("verify", help="check a package in all its parts, by running it too")
+    verify.add_argument("package", type=Path)
+    verify.add_argument("--allowed-signers", type=Path, help="the pinned keys; without them: integrity only")
+    verify.add_argument("--least-level", choices=["L1", "L2", "L3"], help="lowest level at which an acceptance counts")
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -159,6 +167,24 @@ def approve(arguments: argparse.Namespace) -> int:
     return approve(_settings(arguments), arguments)
 
 
+def verify(arguments: argparse.Namespace) -> int:
+    """Check a package; say what is wrong with it and return 1 where something is."""
+    from edgewright.state.policy import Level
+    from edgewright.tools.package.contents import Unsound
+    from edgewright.tools.package.verification import verify_package
+
+    least = Level(arguments.least_level) if arguments.least_level else None
+    try:
+        found = verify_package(arguments.package.resolve(), arguments.allowed_signers, least)
+    except Unsound as unsound:
+        print(f"NOT VERIFIED: {unsound}", file=sys.stderr)
+        return 1
+    print(f"VERIFIED: signed by {found.signer}" if found.signer else "INTEGRITY ONLY: nobody's word stands behind it")
+    for finding in found.findings:
+        print(f"  {finding}")
+    return 0
+
+
 def client_config(arguments: argparse.Namespace) -> int:
     """Print a client's snippet."""
     roots = arguments.root or [Path.cwd()]
@@ -177,6 +203,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "state": state,
         "enrol": enrol,
         "approve": approve,
+        "verify": verify,
         "client-config": client_config,
     }
 )

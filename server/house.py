@@ -8,6 +8,7 @@ from edgewright.server.settings import Settings
 from edgewright.state.errors import EdgewrightError
 from edgewright.state.ledger import Ledger
 from edgewright.state.store import Store
+from edgewright.tools.authority.enrolment import Authority
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,14 @@ class House:
         ledger: The record of every run.
         store: Files by digest.
         jobs: Background work.
+        authority: What a person enrolled here.
     """
 
     settings: Settings
     ledger: Ledger
     store: Store
     jobs: Jobs
+    authority: Authority
 
     @classmethod
     def open(cls, settings: Settings) -> "House":
@@ -35,7 +38,9 @@ class House:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / "host.lock").touch(mode=0o600)
         ledger, store = Ledger(folder / "edgewright.db"), Store(folder / "objects")
-        return cls(settings, ledger, store, Jobs(folder / "jobs", folder / "packages", ledger, store))
+        authority = Authority(folder)
+        jobs = Jobs(folder / "jobs", folder / "packages", ledger, store, authority)
+        return cls(settings, ledger, store, jobs, authority)
 
     @property
     def host_lock(self) -> Path:

@@ -36,7 +36,7 @@ from edgewright.tools.orders import (
     ValidateOrder,
 )
 from edgewright.tools.package.report import report
-from edgewright.tools.package.statement import statement
+from edgewright.tools.package.statement import SIGNED, UNSIGNED, statement
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,13 @@ def plan_package(house: House, look: Transaction, run: Run, request: requests.Pa
             artifact=shipped.artifact,
             original=_original(run),
             validation=profiled.validation,
-            statement=statement(run, look.records(run.id), shipped.artifact),
+            statement=statement(
+                run,
+                look.records(run.id),
+                shipped.artifact,
+                policy=house.settings.policy,
+                signing=SIGNED if house.authority.is_enrolled else UNSIGNED,
+            ),
             report=report(run, datetime.now(UTC).date(), shipped.artifact),
             folder_name=f"{run.id}-{number}-{Path(shipped.artifact.name).stem}",
         )

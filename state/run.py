@@ -83,7 +83,7 @@ class Run:
         steps: Every decided step in order.
         open_step: The candidate that waits for benchmark, validation or decision.
         waivers: Acceptances that a person gave and nothing has used up yet.
-        nonces: Of every acceptance ever given, so that none is given twice.
+        accepted: Every acceptance ever given, used up or not; none is given twice.
         packages: Packages written.
         job: The work in progress, if any.
         turned_down: Steps that were found impossible.
@@ -99,7 +99,7 @@ class Run:
     steps: tuple[Step, ...] = ()
     open_step: Step | None = None
     waivers: tuple[Waiver, ...] = ()
-    nonces: tuple[str, ...] = ()
+    accepted: tuple[Waiver, ...] = ()
     packages: tuple[Packaged, ...] = ()
     job: Job | None = None
     turned_down: tuple[TurnedDown, ...] = ()
@@ -219,9 +219,9 @@ def _absorb_job(run: Run, event: JobStarted | JobEnded) -> Run:
 
 def _absorb_waiver(run: Run, waiver: Waiver) -> Run:
     """Write an acceptance into the run; one of another run, or one that came before, is none."""
-    if waiver.run != run.id or waiver.nonce in run.nonces:
+    if waiver.run != run.id or waiver.nonce in {earlier.nonce for earlier in run.accepted}:
         raise CorruptLedger(f"Run {run.id}: the acceptance {waiver.nonce} was given for {waiver.run}, or before.")
-    return replace(run, waivers=(*run.waivers, waiver), nonces=(*run.nonces, waiver.nonce))
+    return replace(run, waivers=(*run.waivers, waiver), accepted=(*run.accepted, waiver))
 
 
 def _spent(run: Run, digest: object) -> Run:
