@@ -142,6 +142,7 @@ def test_a_file_that_is_missing_added_or_linked_is_found(delivery: Delivery, tmp
 def test_a_consistent_rewrite_of_model_figures_and_all_hashes_is_found_with_a_pinned_key(
     delivery: Delivery, tmp_path: Path
 ) -> None:
+    (tmp_path / "other-shop").mkdir()
     other = open_shop(tmp_path / "other-shop", name="toy")
     stranger = Authority(tmp_path / "stranger")
     stranger.enrol("another passphrase", Cost(n=1 << 10))
