@@ -139,6 +139,15 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 plans.plan_package,
             ),
             ToolSpec(
+                "report",
+                "Report on a run",
+                "Show the optimisation report and the trade-off analysis of a run, with a chart where the extra "
+                "`charts` is installed. Legal always; changes nothing. Everything in it comes from the record; what is "
+                "not known is called unmeasured. Up to 20 s for html.",
+                requests.Report,
+                read_only=True,
+            ),
+            ToolSpec(
                 "get_state",
                 "Show where a run stands",
                 "Show a run's phase, baseline, best result, blockers and legal calls with arguments; without a run, "

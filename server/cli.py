@@ -46,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("runs", help="list the runs")
     state = commands.add_parser("state", help="show where a run stands")
     state.add_argument("run")
+    report = commands.add_parser("report", help="the report on a run: Markdown, JSON, or one HTML file")
+    report.add_argument("run")
+    report.add_argument("--format", choices=["markdown", "json", "html"], default="markdown")
+    report.add_argument("--output", type=Path, help="write it to this file")
     _add_approval(commands)
     _add_verify(commands)
     config = commands.add_parser("client-config", help="print the snippet for a client's configuration")
@@ -185,6 +189,24 @@ def verify(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def report(arguments: argparse.Namespace) -> int:
+    """Print the report on a run, or write it to a file."""
+    from edgewright.server import reports
+    from edgewright.server.house import House
+    from edgewright.state.errors import Refused
+
+    try:
+        text = reports.rendered(House.open(_settings(arguments)), arguments.run, arguments.format)
+    except Refused as refused:
+        print(refused.refusal.sentence, file=sys.stderr)
+        return 1
+    if arguments.output is None:
+        sys.stdout.write(text)
+    else:
+        arguments.output.write_text(text, encoding="utf-8")
+    return 0
+
+
 def client_config(arguments: argparse.Namespace) -> int:
     """Print a client's snippet."""
     roots = arguments.root or [Path.cwd()]
@@ -204,6 +226,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "enrol": enrol,
         "approve": approve,
         "verify": verify,
+        "report": report,
         "client-config": client_config,
     }
 )

@@ -147,6 +147,15 @@ class AcceptTradeoff(Request):
     idempotency_key: Key = ""
 
 
+class Report(Request):
+    """Arguments of `report`."""
+
+    run: RunHandle
+    format: Literal["markdown", "json", "html"] = Field(
+        "markdown", description="html: one file that opens offline; the reply says where it lies"
+    )
+
+
 class Package(Request):
     """Arguments of `package`."""
 

@@ -14,7 +14,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import BaseModel, PrivateAttr
 
-from edgewright.server import answers, requests
+from edgewright.server import answers, reports, requests
 from edgewright.server.asking import Asker
 from edgewright.server.catalog import ToolSpec
 from edgewright.server.changes import Changes
@@ -78,6 +78,9 @@ class EdgewrightTool(Tool):
                 if request.run is not None:
                     await anyio.to_thread.run_sync(self._settle_if_possible, request.run)
                 return to_result(await anyio.to_thread.run_sync(answers.state_of, self._house, request))
+            case requests.Report():
+                reported = await anyio.to_thread.run_sync(reports.report_on, self._house, request.run, request.format)
+                return to_result(reported.reply, reported.shown)
             case requests.GetJob():
                 return await self._wait(request.job, request.wait_seconds, context)
             case requests.CancelJob():
