@@ -28,6 +28,12 @@ def inspector() -> Path:
 
 
 @pytest.fixture
+def modules() -> Path:
+    """Where the packages of npm lie, among them what drives the browser."""
+    return _installed(SYSTEM / "node_modules/playwright-core").parent
+
+
+@pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """An environment whose home is a folder of this test, for programs that write to it."""
     return {**os.environ, "HOME": str(tmp_path), "NO_COLOR": "1"}

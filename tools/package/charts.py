@@ -149,7 +149,7 @@ def latency(data: Data) -> Chart:
             x=x,
             y=alt.Y("share:Q", title="Share of runs below", axis=alt.Axis(format="%")),
             color=colour,
-            strokeDash=alt.StrokeDash("name:N", scale=alt.Scale(domain=data["order"]), legend=None),
+            strokeDash=alt.StrokeDash("name:N", title=None, scale=alt.Scale(domain=data["order"])),
         )
     )
     height = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
@@ -173,7 +173,7 @@ def operators(data: Data) -> Chart:
     """Return the time by operator of the unmodified model."""
     bars = _points(data["bars"]).encode(
         x=alt.X("ms:Q", title="Milliseconds per inference", scale=_longer([bar["ms"] for bar in data["bars"]])),
-        y=alt.Y("operator:N", title=None, sort="-x", axis=alt.Axis(labelLimit=220)),
+        y=alt.Y("operator:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
         tooltip=["operator:N", "ms:Q", "share:Q"],
     )
     texts = bars.mark_text(align="left", dx=4, fontSize=12).encode(text=alt.Text("share:Q", format=".1%"))

@@ -59,8 +59,7 @@ def page(title: str, report: str, drawn: Drawn) -> str:
         drawn: What is drawn; nothing where the extra is not installed.
     """
     text = MarkdownIt("commonmark", {"html": False}).enable("table").render(report)
-    text = text.replace("<table>", '<div class="wide" tabindex="0" role="region" aria-label="Table"><table>')
-    text = text.replace("</table>", "</table></div>")
+    text = _scrolling(text)
     figures = "".join(_figure(picture) for picture in drawn.pictures)
     if not drawn.pictures:
         figures = f"<p>No pictures: they need evidence to draw, and <code>{html.escape(INSTALL_LINE)}</code>.</p>"
@@ -73,6 +72,16 @@ def page(title: str, report: str, drawn: Drawn) -> str:
         f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>"
         f"<body><main><h1>{html.escape(title)}</h1>{text}<h2>Pictures</h2>{figures}</main>{scripts}</body></html>\n"
     )
+
+
+def _scrolling(text: str) -> str:
+    """Return the text with each table in a region that scrolls, by keyboard too, and has a name of its own."""
+    before, *tables = text.split("<table>")
+    regions = (
+        f'<div class="wide" tabindex="0" role="region" aria-label="Table {number}"><table>{table}'
+        for number, table in enumerate(tables, start=1)
+    )
+    return "".join([before, *regions]).replace("</table>", "</table></div>")
 
 
 def _figure(picture: Picture) -> str:
