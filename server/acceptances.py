@@ -87,14 +87,23 @@ def draft(run: Run, subject: Subject, level: Level, *, approver: str, reason: st
     )
 
 
+def require_enrolled(authority: Authority) -> None:
+    """Let nobody fill in what cannot be signed.
+
+    Raises:
+        EdgewrightError: If no passphrase is enrolled.
+    """
+    if not authority.is_enrolled:
+        raise EdgewrightError("no passphrase is enrolled; a person runs `edgewright enrol` first")
+
+
 def signed(waiver: Waiver, authority: Authority, passphrase: str) -> Waiver:
     """Return an acceptance at L2, signed by the key that the passphrase makes.
 
     Raises:
         EdgewrightError: If the passphrase is wrong, or nothing is enrolled.
     """
-    if not authority.is_enrolled:
-        raise EdgewrightError("no passphrase is enrolled; a person runs `edgewright enrol` first")
+    require_enrolled(authority)
     statement = encode(waiver.unsigned).encode()
     return replace(waiver, signature=authority.sign_statement(statement, passphrase))
 

@@ -13,6 +13,7 @@ from edgewright.state.errors import Code, CorruptLedger, Refused
 from edgewright.state.events import Event, JobEnded
 from edgewright.state.ledger import Transaction
 from edgewright.state.run import Run
+from edgewright.tools.package import pictures
 from edgewright.tools.runtimes.grid import missing
 
 RUNS_SHOWN = 20
@@ -174,7 +175,7 @@ def overview(house: House) -> Reply:
             "active_jobs": [{"job": job, "run": run} for job, run in active.items()],
             "roots": roots,
             "targets": [],
-            "missing_extras": missing(),
+            "missing_extras": missing() if pictures.available() else {**missing(), "charts": pictures.INSTALL_LINE},
             "tolerance_cap": settings.tolerance_cap,
             "least_validation": settings.least_validation,
             "metrics_allowed": list(settings.metrics) or "every installed one",

@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from edgewright.server import terminal
-from edgewright.server.acceptances import draft, figures, grant, pending, signed
+from edgewright.server.acceptances import draft, figures, grant, pending, require_enrolled, signed
 from edgewright.server.house import House
 from edgewright.server.http import GRACE_S, LOOPBACK
 from edgewright.state.errors import EdgewrightError, Refused
@@ -153,6 +153,7 @@ def approve(house: House, arguments: argparse.Namespace) -> Run:
         EdgewrightError: If the page was closed unused.
     """
     run, subject = pending(house, arguments.run, arguments.kind)
+    require_enrolled(house.authority)
 
     async def serve() -> Run | None:
         listener = socket.create_server((LOOPBACK, 0))

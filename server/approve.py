@@ -9,7 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgewright.server import terminal
-from edgewright.server.acceptances import HOURS_AT_MOST, draft, figures, grant, pending, read_signed, signed
+from edgewright.server.acceptances import (
+    HOURS_AT_MOST,
+    draft,
+    figures,
+    grant,
+    pending,
+    read_signed,
+    require_enrolled,
+    signed,
+)
 from edgewright.server.acceptances import write_draft as write_statement
 from edgewright.server.house import House
 from edgewright.server.settings import Settings
@@ -74,6 +83,7 @@ def _way(arguments: argparse.Namespace) -> Way:
 def _typed(house: House, arguments: argparse.Namespace) -> Run:
     """Show the figures, ask, and take the passphrase at this terminal."""
     run, subject = pending(house, arguments.run, arguments.kind)
+    require_enrolled(house.authority)
     terminal.show(*figures(run, subject), "")
     if terminal.line(f"Type {WORD} to accept exactly this, anything else to leave it: ") != WORD:
         raise EdgewrightError("nothing was accepted")

@@ -15,12 +15,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from secrets import token_hex
+from typing import get_args
 
 import anyio
 from pydantic import ValidationError
 
 from edgewright.state.errors import Code, CorruptArtifact, CorruptLedger, EdgewrightError, Refusal, Refused
-from edgewright.state.events import Event, JobEnded, JobOutcome, Packaged
+from edgewright.state.events import Event, Evidence, JobEnded, JobOutcome, Packaged
 from edgewright.state.files import sync_folder
 from edgewright.state.ledger import Ledger
 from edgewright.state.run import Run
@@ -146,6 +147,8 @@ class Jobs:
         if result.outcome is not JobOutcome.DONE or answer.found is None:
             return None
         event = answer.found.event
+        if not isinstance(event, get_args(Evidence)):  # what people and guards decide is no worker's to say
+            raise CorruptArtifact(f"A worker has no business with {answer.found.kind}.")
         for new in answer.files:
             self._store.adopt(_own(folder, new.path), new.sha256)
         if isinstance(event, Packaged) and answer.package is not None:

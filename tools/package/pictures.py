@@ -9,8 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgewright.state.evidence import Latency
 from edgewright.state.run import Run
 from edgewright.state.verdict import floor_of
@@ -188,6 +186,8 @@ def _curve(name: str, latency: Latency, path_of: PathOf) -> list[Data]:
     path = path_of(latency.samples)
     if not path.exists():
         return []
+    import numpy as np  # costs start-up time, and only this needs it
+
     shares = np.linspace(0, 1, CURVE_POINTS)
     values = np.quantile(np.load(path, allow_pickle=False).ravel() / 1e6, shares)
     return [
