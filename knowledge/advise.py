@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from edgewright.state.acceptance import unfit_calibration
 from edgewright.state.artifacts import Device, Format
 from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
-from edgewright.state.guards import refusal_for
+from edgewright.state.events import Reverted
+from edgewright.state.guards import accepted, refusal_for
 from edgewright.state.phases import Call, legal_calls
-from edgewright.state.run import Run
+from edgewright.state.run import Run, apply
 from edgewright.state.verdict import Outcome
+from edgewright.state.waivers import Subject
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,13 @@ class Advice:
         tool: Name of the tool.
         arguments: Its arguments, complete.
         why: The reason in one sentence.
+        after: The call that has to be made first; empty where this one is legal now.
     """
 
     tool: str
     arguments: Mapping[str, object]
     why: str
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,16 @@ def _share_of(run: Run, *op_types: str) -> float:
 def _has_calibration(run: Run) -> bool:
     """Whether there is calibration data that was not found unfit."""
     unfit = any(turned_down.refusal.code is Code.CALIBRATION_UNFIT for turned_down in run.turned_down)
-    return run.profiled is not None and run.profiled.calibration is not None and not unfit
+    is_there = run.profiled is not None and run.profiled.calibration is not None
+    return is_there and (not unfit or _is_accepted(run, unfit_calibration(run)))
+
+
+def _is_accepted(run: Run, subject: Subject | None) -> bool:
+    return subject is not None and accepted(run, subject, _asked(run, Call.ACCEPT)) is not None
+
+
+def _asked(run: Run, call: Call) -> Asked:
+    return Asked(call, run.started.policy, datetime.now(UTC), enrolled=run.enrolled_at_start)
 
 
 _MATMULS = ("MatMul", "Gemm", "FusedMatMul", "FusedGemm")
@@ -198,7 +212,12 @@ def _on_verdict(run: Run) -> list[Advice]:
         return [Advice("validate", {"run": run.id}, "measures the candidate's accuracy on the baseline's data")]
     revert = Advice("decide", {"run": run.id, "decision": "revert"}, "puts the candidate aside")
     if verdict.outcome is not Outcome.PASS:
-        return [revert if _ideas(run) else replace(revert, why=f"{revert.why}; {LAST_RESORT}")]
+        if refusal_for(run, _asked(run, Call.KEEP)) is None:
+            return [Advice("decide", {"run": run.id, "decision": "keep"}, "a person accepted exactly this"), revert]
+        instead = [replace(advice, after=str(Call.REVERT)) for advice in alternatives(run)[:1]]
+        if not instead:
+            revert = replace(revert, why=f"{revert.why}; {LAST_RESORT}")
+        return [revert, *instead, *_on_acceptance(run)]
     benchmark = step.benchmark if step else None
     if benchmark and not run.tells(benchmark.candidate):
         why = f"it passes; its speed on {run.started.target_device} is not known from here, so accuracy and size decide"
@@ -209,11 +228,26 @@ def _on_verdict(run: Run) -> list[Advice]:
     return [keep, revert] if faster else [revert, keep]
 
 
-def _ideas(run: Run) -> list[Idea]:
+def alternatives(run: Run) -> tuple[Advice, ...]:
+    """Return the steps that are possible here and now instead of the open candidate, once it is reverted."""
+    if run.open_step is None:
+        return ()
+    without = apply(run, Reverted(run.open_step.artifact.sha256))
+    return tuple(_ideas(without))
+
+
+def _on_acceptance(run: Run) -> list[Advice]:
+    """Return the call that asks a person, where there is something that nobody accepted yet."""
+    if refusal_for(run, _asked(run, Call.ACCEPT)) is not None:
+        return []
+    return [Advice("accept_tradeoff", {"run": run.id}, f"asks a person; or one runs `edgewright approve {run.id}`")]
+
+
+def _ideas(run: Run) -> list[Advice]:
     """Return what the device's strategy has left for a model of this format, the preferred one first."""
     have = run.profiled.original.format if run.profiled else None
     return [
-        idea
+        Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why)
         for idea in STRATEGIES[run.started.target_device]
         if idea.format is have and idea.fits(run) and not _tried(run, idea)
     ]
@@ -221,7 +255,9 @@ def _ideas(run: Run) -> list[Idea]:
 
 def _on_steps(run: Run) -> list[Advice]:
     """Return the steps that were not tried yet, and packaging where it is possible and worth it."""
-    steps = [Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why) for idea in _ideas(run)[:2]]
+    steps = _ideas(run)[:2]
+    if run.trouble is not None and run.trouble.code is Code.CALIBRATION_UNFIT:
+        steps[1:] = _on_acceptance(run)
     look = Advice("get_state", {"run": run.id}, "")
     if _is_packaged(run):
         return [replace(look, why="the best artifact is packaged; further steps stay possible"), *steps]
@@ -230,16 +266,14 @@ def _on_steps(run: Run) -> list[Advice]:
         sustain = Advice("benchmark", {"run": run.id, "protocol": "sustained"}, "package wants it: heat shows late")
         return [sustain, *steps] if not steps or _target_reached(run) else [*steps, sustain]
     if refusal is not None:
-        return [*steps, replace(look, why=f"packaging would be refused: {refusal.why}")]
+        look = replace(look, why=f"packaging would be refused: {refusal.why}")
+        return [*steps, look, *_on_acceptance(run)]
     package = Advice("package", {"run": run.id}, "ships the best kept artifact, or the original where nothing was kept")
     return [package, *steps] if not steps or _target_reached(run) else [*steps, package]
 
 
 def _packaging_refused(run: Run) -> Refusal | None:
-    """Return why packaging would be refused; the run's own target counts as enrolled, as it was when the run began."""
-    target, device = run.started.target, run.started.target_device
-    enrolled = {target: device} if target else {}
-    return refusal_for(run, Asked(Call.PACKAGE, run.started.policy, datetime.now(UTC), enrolled=enrolled))
+    return refusal_for(run, _asked(run, Call.PACKAGE))
 
 
 def _is_packaged(run: Run) -> bool:
@@ -264,7 +298,8 @@ DISTINGUISHING = frozenset({"per_channel", "ranges", "equalize", "correct_bias",
 
 def _tried(run: Run, idea: Idea) -> bool:
     """Whether a step of this kind was decided on, or found impossible."""
-    for job in (turned.job for turned in run.turned_down if turned.refusal.code in LASTING):
+    lasting = LASTING - {Code.CALIBRATION_UNFIT} if _is_accepted(run, unfit_calibration(run)) else LASTING
+    for job in (turned.job for turned in run.turned_down if turned.refusal.code in lasting):
         if job.call == idea.call and all(job.arguments.get(name) == value for name, value in idea.arguments.items()):
             return True
     wanted = {name: value for name, value in idea.arguments.items() if name in DISTINGUISHING}

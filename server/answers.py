@@ -14,6 +14,7 @@ from edgewright.state.events import Event, JobEnded
 from edgewright.state.ledger import Transaction
 from edgewright.state.run import Run
 from edgewright.tools.extras import missing_modules
+from edgewright.tools.package import pictures
 from edgewright.tools.runtimes.grid import missing
 
 RUNS_SHOWN = 20
@@ -44,7 +45,10 @@ def legal_next(run: Run | None) -> list[Next]:
         return [Next(tool="get_state", arguments={}, why="lists runs, jobs and allowed folders")]
     first, *others = advise(run)[:NEXT_SHOWN]
     recommended = Next(tool=first.tool, arguments=dict(first.arguments), why=first.why)
-    return [recommended, *(Next(tool=other.tool, arguments=dict(other.arguments)) for other in others)]
+    return [
+        recommended,
+        *(Next(tool=other.tool, arguments=dict(other.arguments), after=other.after) for other in others),
+    ]
 
 
 def reply_to(house: House, run: Run, event: Event, *, job: str = "") -> Reply:
@@ -157,6 +161,7 @@ def overview(house: House) -> Reply:
         listed = [_line(look, name) for name in names]
         active = look.active_jobs()
     roots = list(settings.real_roots)
+    drawing = {} if pictures.available() else {"charts": pictures.INSTALL_LINE}
     following = [Next(tool="get_state", arguments={"run": names[0]}, why="the newest run")] if names else []
     return Reply(
         status="done",
@@ -172,7 +177,7 @@ def overview(house: House) -> Reply:
             "active_jobs": [{"job": job, "run": run} for job, run in active.items()],
             "roots": roots,
             "targets": [f"{target.alias} ({target.kind})" for target in house.targets.all()],
-            "missing_extras": {**missing(), **missing_modules()},
+            "missing_extras": {**missing(), **missing_modules(), **drawing},
             "tolerance_cap": settings.tolerance_cap,
             "least_validation": settings.least_validation,
             "metrics_allowed": list(settings.metrics) or "every installed one",

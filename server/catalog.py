@@ -119,6 +119,16 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 plans.plan_decide,
             ),
             ToolSpec(
+                "accept_tradeoff",
+                "Ask a person to accept what is refused",
+                "Ask the person at the client to accept a failing verdict, an unfit calibration set or another format "
+                "than the device's, exactly as it was measured. Legal where one of these is refused. The answer is the "
+                "person's and no argument; it counts as L1, relayed by the client. Where the operator demands more "
+                "(default L2), nobody is asked, and the reply has the command that a person types. Next, once: "
+                "decide(keep), quantize or package.",
+                requests.AcceptTradeoff,
+            ),
+            ToolSpec(
                 "package",
                 "Package the best artifact",
                 "Write a deployable package of the current best kept artifact, or of the unmodified original where "
@@ -129,6 +139,15 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 + "The run stays open for further steps.",
                 requests.Package,
                 plans.plan_package,
+            ),
+            ToolSpec(
+                "report",
+                "Report on a run",
+                "Show the optimisation report and the trade-off analysis of a run, with a chart where the extra "
+                "`charts` is installed. Legal always; changes nothing. Everything in it comes from the record; what is "
+                "not known is called unmeasured. Up to 20 s for html.",
+                requests.Report,
+                read_only=True,
             ),
             ToolSpec(
                 "get_state",

@@ -52,6 +52,12 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("runs", help="list the runs")
     state = commands.add_parser("state", help="show where a run stands")
     state.add_argument("run")
+    report = commands.add_parser("report", help="the report on a run: Markdown, JSON, or one HTML file")
+    report.add_argument("run")
+    report.add_argument("--format", choices=["markdown", "json", "html"], default="markdown")
+    report.add_argument("--output", type=Path, help="write it to this file")
+    _add_approval(commands)
+    _add_verify(commands)
     config = commands.add_parser("client-config", help="print the snippet for a client's configuration")
     config.add_argument("client", choices=sorted(CLIENTS))
 
@@ -60,10 +66,31 @@ def _parser() -> argparse.ArgumentParser:
             "--root", type=Path, action="append", default=[], help="folder that models may be read from"
         )
     for name, command in commands.choices.items():
-        if name == "client-config":
+        if name in {"client-config", "verify"}:
             continue
         command.add_argument("--state-folder", type=Path, help="where ledger, files and packages lie")
     return parser
+
+
+def _add_approval(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    commands.add_parser("enrol", help="set the passphrase and make the keys that acceptances and manifests rest on")
+    approve = commands.add_parser("approve", help="accept, as a person, what is refused on a run")
+    approve.add_argument("run")
+    approve.add_argument("--kind", choices=["accuracy", "calibration", "format"], default="", help="what to accept")
+    approve.add_argument("--hours", type=float, default=24, help="how long it is good, a week at most")
+    way = approve.add_mutually_exclusive_group()
+    way.add_argument("--page", action="store_true", help="on a page on loopback instead of this terminal")
+    way.add_argument("--draft", type=Path, help="write a statement to this file, to be signed elsewhere (L3)")
+    way.add_argument("--signed", type=Path, help="read the statement in this file, and its signature beside it as .sig")
+    approve.add_argument("--name", help="who accepts; with --draft as the list of allowed signers calls him")
+    approve.add_argument("--reason", help="why")
+
+
+def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    verify = commands.add_parser("verify", help="check a package in all its parts, by running it too")
+    verify.add_argument("package", type=Path)
+    verify.add_argument("--allowed-signers", type=Path, help="the pinned keys; without them: integrity only")
+    verify.add_argument("--least-level", choices=["L1", "L2", "L3"], help="lowest level at which an acceptance counts")
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -143,6 +170,56 @@ def state(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def enrol(arguments: argparse.Namespace) -> int:
+    """Let a person enrol."""
+    from edgewright.server.approve import enrol
+
+    return enrol(_settings(arguments))
+
+
+def approve(arguments: argparse.Namespace) -> int:
+    """Let a person accept."""
+    from edgewright.server.approve import approve
+
+    return approve(_settings(arguments), arguments)
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Check a package; say what is wrong with it and return 1 where something is."""
+    from edgewright.state.policy import Level
+    from edgewright.tools.package.contents import Unsound
+    from edgewright.tools.package.verification import verify_package
+
+    least = Level(arguments.least_level) if arguments.least_level else None
+    try:
+        found = verify_package(arguments.package.resolve(), arguments.allowed_signers, least)
+    except Unsound as unsound:
+        print(f"NOT VERIFIED: {unsound}", file=sys.stderr)
+        return 1
+    print(f"VERIFIED: signed by {found.signer}" if found.signer else "INTEGRITY ONLY: nobody's word stands behind it")
+    for finding in found.findings:
+        print(f"  {finding}")
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Print the report on a run, or write it to a file."""
+    from edgewright.server import reports
+    from edgewright.server.house import House
+    from edgewright.state.errors import Refused
+
+    try:
+        text = reports.rendered(House.open(_settings(arguments)), arguments.run, arguments.format)
+    except Refused as refused:
+        print(refused.refusal.sentence, file=sys.stderr)
+        return 1
+    if arguments.output is None:
+        sys.stdout.write(text)
+    else:
+        arguments.output.write_text(text, encoding="utf-8")
+    return 0
+
+
 def client_config(arguments: argparse.Namespace) -> int:
     """Print a client's snippet."""
     roots = arguments.root or [Path.cwd()]
@@ -160,6 +237,10 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "target": target,
         "runs": runs,
         "state": state,
+        "enrol": enrol,
+        "approve": approve,
+        "verify": verify,
+        "report": report,
         "client-config": client_config,
     }
 )

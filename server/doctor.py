@@ -8,8 +8,11 @@ from pathlib import Path
 import psutil
 
 from edgewright.server.settings import Settings, config_file
+from edgewright.tools.authority import signatures
+from edgewright.tools.authority.enrolment import Authority
 from edgewright.tools.confinement import landlock_abi
 from edgewright.tools.extras import EXTRA_OF, missing_modules
+from edgewright.tools.package import pictures
 from edgewright.tools.runtimes.grid import RUNTIMES, version_of
 
 GIB = 1 << 30
@@ -17,7 +20,7 @@ GIB = 1 << 30
 
 def report(settings: Settings) -> int:
     """Print the report; return 0 where the core works, 1 where something that it needs is missing."""
-    lines = [*_installation(), *_machine(settings), *_configuration(settings)]
+    lines = [*_installation(), *_machine(settings), *_people(settings), *_configuration(settings)]
     for what, state, remedy, missing in lines:
         mark = "!!" if missing else "  "
         print(f"{mark} {what:<18} {state}" + (f"\n{'':>21} -> {remedy}" if remedy else ""))
@@ -40,6 +43,20 @@ def _installation() -> list[Line]:
         (name, f"absent: no {extra} data", absent[name], False) for name, extra in EXTRA_OF.items() if name in absent
     ]
     return lines
+
+
+def _people(settings: Settings) -> list[Line]:
+    """Return what a person's acceptance and the pictures rest on; the rest works without."""
+    ssh = "" if signatures.available() else "install OpenSSH's client (Debian: apt install openssh-client)"
+    authority = Authority(settings.state_folder)
+    enrolled = f"{authority.tries_left} tries left" if authority.is_enrolled else "nobody: manifests are unsigned"
+    drawn = pictures.available()
+    return [
+        ("ssh-keygen", "missing" if ssh else "there", ssh, False),
+        ("enrolled", enrolled, "" if authority.is_enrolled else "edgewright enrol", False),
+        ("least level", f"{settings.least_level}: {settings.least_level.meaning}", "", False),
+        ("charts", "there" if drawn else "missing", "" if drawn else pictures.INSTALL_LINE, False),
+    ]
 
 
 def _machine(settings: Settings) -> list[Line]:

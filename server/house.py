@@ -8,6 +8,7 @@ from edgewright.server.settings import Settings
 from edgewright.state.errors import EdgewrightError
 from edgewright.state.ledger import Ledger
 from edgewright.state.store import Store
+from edgewright.tools.authority.enrolment import Authority
 from edgewright.tools.targets.enrolled import Targets
 
 
@@ -21,6 +22,7 @@ class House:
         store: Files by digest.
         jobs: Background work.
         targets: What a person enrolled to measure on.
+        authority: What a person enrolled here.
     """
 
     settings: Settings
@@ -28,6 +30,7 @@ class House:
     store: Store
     jobs: Jobs
     targets: Targets
+    authority: Authority
 
     @classmethod
     def open(cls, settings: Settings) -> "House":
@@ -38,8 +41,9 @@ class House:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / "host.lock").touch(mode=0o600)
         ledger, store = Ledger(folder / "edgewright.db"), Store(folder / "objects")
-        jobs = Jobs(folder / "jobs", folder / "packages", ledger, store)
-        return cls(settings, ledger, store, jobs, Targets(folder / "targets"))
+        authority = Authority(folder)
+        jobs = Jobs(folder / "jobs", folder / "packages", ledger, store, authority)
+        return cls(settings, ledger, store, jobs, Targets(folder / "targets"), authority)
 
     @property
     def host_lock(self) -> Path:

@@ -15,18 +15,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from secrets import token_hex
+from typing import get_args
 
 import anyio
 from pydantic import ValidationError
 
 from edgewright.state.errors import Code, CorruptArtifact, CorruptLedger, EdgewrightError, Refusal, Refused
-from edgewright.state.events import Event, JobEnded, JobOutcome, Packaged
+from edgewright.state.events import Event, Evidence, JobEnded, JobOutcome, Packaged
 from edgewright.state.files import sync_folder
 from edgewright.state.ledger import Ledger
 from edgewright.state.run import Run
 from edgewright.state.store import Store
+from edgewright.tools.authority.enrolment import Authority
 from edgewright.tools.inheritance import inherited_with_agent
 from edgewright.tools.job_folder import Answer, Envelope, JobFolder, Progress, Result
+from edgewright.tools.orders import PackageOrder
+from edgewright.tools.package.attestation import attest
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +47,12 @@ def new_job() -> str:
 class Jobs:
     """The jobs of one state folder."""
 
-    def __init__(self, folder: Path, packages: Path, ledger: Ledger, store: Store) -> None:
+    def __init__(self, folder: Path, packages: Path, ledger: Ledger, store: Store, authority: Authority) -> None:
         self._folder = folder
         self._packages = packages
         self._ledger = ledger
         self._store = store
+        self._authority = authority
         self._started: dict[str, int] = {}
         self._moved: SimpleQueue[str] = SimpleQueue()
         folder.mkdir(parents=True, exist_ok=True)
@@ -143,10 +148,15 @@ class Jobs:
         if result.outcome is not JobOutcome.DONE or answer.found is None:
             return None
         event = answer.found.event
+        if not isinstance(event, get_args(Evidence)):  # what people and guards decide is no worker's to say
+            raise CorruptArtifact(f"A worker has no business with {answer.found.kind}.")
         for new in answer.files:
             self._store.adopt(_own(folder, new.path), new.sha256)
         if isinstance(event, Packaged) and answer.package is not None:
-            self._move_package(_own(folder, answer.package), event.folder)
+            source, order = _own(folder, answer.package), folder.envelope().order
+            if source.exists() and isinstance(order, PackageOrder):
+                attest(source, order, event.manifest, self._authority)
+            self._move_package(source, event.folder)
         return event
 
     def _move_package(self, source: Path, name: str) -> None:

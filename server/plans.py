@@ -13,6 +13,7 @@ from typing import Any
 from edgewright.server import requests
 from edgewright.server.house import House
 from edgewright.state import guards
+from edgewright.state.acceptance import accuracy_loss, unfit_calibration
 from edgewright.state.artifacts import Artifact, Device, Format
 from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, EdgewrightError, Refused
@@ -35,7 +36,7 @@ from edgewright.tools.orders import (
     ValidateOrder,
 )
 from edgewright.tools.package.report import report
-from edgewright.tools.package.statement import statement
+from edgewright.tools.package.statement import SIGNED, UNSIGNED, statement
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ def asked(request: requests.Request, house: House) -> Asked:
             return Asked(Call.BENCHMARK, policy, now, enrolled=_enrolled(house), protocol=named)
         case requests.Package():
             return Asked(Call.PACKAGE, policy, now, enrolled=_enrolled(house))
+        case requests.AcceptTradeoff():
+            return Asked(Call.ACCEPT, policy, now, kind=request.kind or "")
         case requests.Decide():
             return Asked(Call.KEEP if request.decision == "keep" else Call.REVERT, policy, now)
         case requests.Validate():
@@ -149,7 +152,7 @@ def _source(data: requests.DataArgument) -> DataSource:
     return DataSource(data.path, data.card) if isinstance(data, requests.Data) else DataSource(data)
 
 
-def plan_quantize(_house: House, _look: Transaction, run: Run, request: requests.Quantize) -> Plan:
+def plan_quantize(house: House, _look: Transaction, run: Run, request: requests.Quantize) -> Plan:
     """Plan a quantisation."""
     profiled = _profiled(run)
     # What was asked for and no more: a scheme knows its defaults, and refuses an option that is not its own.
@@ -164,6 +167,7 @@ def plan_quantize(_house: House, _look: Transaction, run: Run, request: requests
             calibration=profiled.calibration,
             calibration_samples=request.calibration_samples,
             validation=profiled.validation,
+            accepted=_accepted_findings(house, run, request),
             target_device=run.started.target_device,
             lineage=profiled.root.sha256,
             statistics=_statistics(run),
@@ -175,6 +179,13 @@ def _statistics(run: Run) -> tuple[str, ...]:
     """Return the calibration statistics that the run's steps kept, the latest first."""
     found = [step.artifact.recipe.parameters.get("statistics") for step in reversed(run.steps)]
     return tuple(dict.fromkeys(str(digest) for digest in found if digest))
+
+
+def _accepted_findings(house: House, run: Run, request: requests.Quantize) -> str:
+    """Return what was found about the calibration set and accepted by a person, word for word; empty where nothing."""
+    unfit = unfit_calibration(run)
+    waiver = guards.accepted(run, unfit, asked(request, house)) if unfit else None
+    return unfit.findings if unfit and waiver else ""
 
 
 def plan_convert(_house: House, _look: Transaction, run: Run, request: requests.Convert) -> Plan:
@@ -260,10 +271,15 @@ def plan_validate(house: House, _look: Transaction, run: Run, request: requests.
     )
 
 
-def plan_decide(_house: House, _look: Transaction, run: Run, request: requests.Decide) -> Plan:
-    """Plan a decision: it is an event and nothing else."""
+def plan_decide(house: House, _look: Transaction, run: Run, request: requests.Decide) -> Plan:
+    """Plan a decision: it is an event and nothing else. Keeping what fails uses up the acceptance that allows it."""
     digest = _candidate(run).sha256
-    return Plan(events=(Kept(digest) if request.decision == "keep" else Reverted(digest),))
+    if request.decision == "revert" or run.open_step is None:
+        return Plan(events=(Reverted(digest),))
+    question = asked(request, house)
+    loss = accuracy_loss(run, run.open_step, question.policy.rule)
+    waiver = guards.accepted(run, loss, question) if loss else None
+    return Plan(events=(Kept(digest, waiver.nonce if waiver else ""),))
 
 
 def plan_package(house: House, look: Transaction, run: Run, request: requests.Package) -> Plan:
@@ -277,7 +293,13 @@ def plan_package(house: House, look: Transaction, run: Run, request: requests.Pa
             artifact=shipped.artifact,
             original=_original(run),
             validation=profiled.validation,
-            statement=statement(run, look.records(run.id), shipped.artifact),
+            statement=statement(
+                run,
+                look.records(run.id),
+                shipped.artifact,
+                policy=house.settings.policy,
+                signing=SIGNED if house.authority.is_enrolled else UNSIGNED,
+            ),
             report=report(run, datetime.now(UTC).date(), shipped.artifact),
             folder_name=f"{run.id}-{number}-{Path(shipped.artifact.name).stem}",
         )

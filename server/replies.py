@@ -5,9 +5,11 @@ refusal fits the published schema too, with more words in it: clients on the Typ
 show their own words instead of ours where one does not fit.
 """
 
+import base64
+from collections.abc import Sequence
 from typing import Literal
 
-from mcp.types import CallToolResult, TextContent
+from mcp.types import CallToolResult, ImageContent, TextContent
 from pydantic import BaseModel, Field
 
 from edgewright.state.errors import Refusal
@@ -15,11 +17,12 @@ from edgewright.tools.legible import legible
 
 
 class Next(BaseModel):
-    """A call that is legal now."""
+    """A call that is legal now, or once another one is done."""
 
     tool: str
     arguments: dict[str, object]
     why: str = ""
+    after: str = Field(default="", description="Call this first")
 
 
 class Reply(BaseModel):
@@ -39,14 +42,14 @@ class Reply(BaseModel):
     detail: dict[str, object] = Field(default_factory=dict)
 
 
-def to_result(reply: Reply) -> CallToolResult:
-    """Return a reply as text and structure."""
+def to_result(reply: Reply, pictures: Sequence[bytes] = ()) -> CallToolResult:
+    """Return a reply as text and structure, with pictures (PNG) where there are any."""
     content = harmless(reply.model_dump(mode="json", exclude_defaults=True))
     lines = [reply.summary, *(f"Warning: {warning}" for warning in reply.warnings)]
     lines += [f"Note: {note}" for note in reply.notes]
     lines += [f"Next: {_call(call)}" + (f" - {call.why}" if call.why else "") for call in reply.next]
     return CallToolResult(
-        content=[TextContent(type="text", text=str(harmless("\n".join(lines))))],
+        content=[TextContent(type="text", text=str(harmless("\n".join(lines)))), *map(_image, pictures)],
         structured_content=content if isinstance(content, dict) else {},
         is_error=False,
     )
@@ -76,8 +79,13 @@ def to_refusal(refusal: Refusal, *, run: str | None, phase: str | None, legal: l
     )
 
 
+def _image(png: bytes) -> ImageContent:
+    return ImageContent(type="image", data=base64.b64encode(png).decode("ascii"), mime_type="image/png")
+
+
 def _call(call: Next) -> str:
-    return f"{call.tool}({', '.join(f'{name}={value!r}' for name, value in call.arguments.items())})"
+    arguments = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+    return f"{call.tool}({arguments})" + (f" after {call.after}" if call.after else "")
 
 
 TEXT_LIMIT = 4000

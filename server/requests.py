@@ -156,6 +156,25 @@ class Decide(Request):
     idempotency_key: Key = ""
 
 
+class AcceptTradeoff(Request):
+    """Arguments of `accept_tradeoff`. What a person decides is none of them."""
+
+    run: RunHandle
+    kind: Literal["accuracy", "calibration", "format"] | None = Field(
+        None, description="What to ask about, where more than one thing is refused; default: the first"
+    )
+    idempotency_key: Key = ""
+
+
+class Report(Request):
+    """Arguments of `report`."""
+
+    run: RunHandle
+    format: Literal["markdown", "json", "html"] = Field(
+        "markdown", description="html: one file that opens offline; the reply says where it lies"
+    )
+
+
 class Package(Request):
     """Arguments of `package`."""
 

@@ -6,12 +6,14 @@ from typing import Any
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
-from edgewright.server import state_block
+from edgewright.server import reports, state_block
 from edgewright.server.changes import STATE_URI
 from edgewright.server.house import House
 from edgewright.state.errors import Refused
 from edgewright.state.run import Run
 from edgewright.tools.package.manifest import manifest_schema
+
+REPORT_URI = "model-opt-report://{run}"
 
 
 def add_resources(server: MCPServer[Any], house: House) -> None:
@@ -33,6 +35,21 @@ def add_resources(server: MCPServer[Any], house: House) -> None:
     def state_json(run: str) -> str:
         """Return the state block of a run as JSON."""
         return json.dumps(state_block.fields(run_named(run)))
+
+    @server.resource(REPORT_URI, name="model-opt-report", title="Report on a run", mime_type="text/markdown")
+    def report_markdown(run: str) -> str:
+        """Return the report on a run as Markdown."""
+        return reports.markdown(run_named(run))
+
+    @server.resource(f"{REPORT_URI}/json", name="model-opt-report-json", mime_type="application/json")
+    def report_json(run: str) -> str:
+        """Return the report on a run as JSON."""
+        return reports.as_json(run_named(run))
+
+    @server.resource(f"{REPORT_URI}/html", name="model-opt-report-html", mime_type="text/html")
+    def report_html(run: str) -> str:
+        """Return the report on a run as one HTML page that needs nothing else."""
+        return reports.as_html(house, run_named(run))[0]
 
     @server.resource(
         "edgewright://data-card", name="data-card", title="How to write a data card", mime_type="text/markdown"

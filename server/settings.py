@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     )
     least_validation: int = Field(200, ge=1, description="Fewest samples of a validation set")
     least_level: Level = Field(Level.OUT_OF_BAND, description="Lowest level at which a waiver counts")
+    allowed_signers: Path | None = Field(
+        None, description="Whose signatures count as L3: an allowed-signers file of OpenSSH, out of the agent's reach"
+    )
     protocol: ProtocolName = Field(
         ProtocolName.QUICK, description="How latency is measured unless a call asks for more"
     )

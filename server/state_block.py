@@ -1,6 +1,7 @@
 """The `model-opt-state` block: a run in the seed's fields and order, as data and as text."""
 
 from edgewright.knowledge.advise import advise
+from edgewright.knowledge.stop import stop_of
 from edgewright.server.replies import harmless
 from edgewright.state.run import Run
 
@@ -52,10 +53,9 @@ def next_action(run: Run) -> str:
 def blockers(run: Run) -> list[str]:
     """Return what stands in the way."""
     found = [run.trouble.sentence] if run.trouble else []
-    step = run.open_step
-    verdict = run.verdict_of(step) if step else None
-    if verdict is not None and verdict.outcome != "PASS":
-        found.append(verdict.sentence)
+    step, stop = run.open_step, stop_of(run)
+    if stop is not None:
+        found.append(stop.sentence)
     if step is not None and step.benchmark is not None and not step.benchmark.valid:
         found += step.benchmark.findings
     return found

@@ -6,6 +6,7 @@ Kept short: an assistant pays for every byte. `get_state(detail="full")` has the
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgewright.knowledge.stop import ELSEWHERE, stop_of
 from edgewright.state.events import (
     AccuracyRecorded,
     BenchmarkRecorded,
@@ -16,10 +17,12 @@ from edgewright.state.events import (
     Profiled,
     Reverted,
     SustainedRecorded,
+    WaiverGranted,
 )
 from edgewright.state.evidence import Benchmark, Latency, Paired, Sustained
 from edgewright.state.run import Run
 from edgewright.state.verdict import judge
+from edgewright.state.waivers import Waiver
 
 MIB = 1 << 20
 # The report has all of them; they come in the order of weight.
@@ -49,7 +52,7 @@ def summarise(event: Event, run: Run, packages: Path) -> Summary:
             return _sustained(event.sustained, run)
         case AccuracyRecorded():
             return _accuracy(event, run)
-        case Kept() | Reverted():
+        case Kept() | Reverted() | WaiverGranted():
             return _decision(event, run)
         case Packaged():
             text = f"Package written and run: {packages / event.folder}. {' '.join(event.verified)}"
@@ -151,21 +154,35 @@ def _accuracy(event: AccuracyRecorded, run: Run) -> Summary:
     verdict = judge(run.profiled.baseline.reference, event.accuracy, run.tolerance, rule)
     paired = event.accuracy.paired
     agreement = event.accuracy.agreement
+    numbers: dict[str, object] = {
+        "verdict": str(verdict.outcome),
+        "metric": verdict.metric,
+        "baseline": round(verdict.baseline, 6),
+        "candidate": round(verdict.value, 6),
+        "floor": round(verdict.floor, 6),
+        "drop_rel": round(verdict.drop, 6),
+        "n": verdict.n,
+        "rule": str(rule),
+        "paired": None if paired is None else _paired(paired, verdict.deciding_n),
+        "agreement_with_original": None if agreement is None else round(agreement, 4),
+    }
+    stop = stop_of(run)
+    if stop is None:
+        return Summary(f"{verdict.sentence}.", numbers, notes=list(event.findings))
+    numbers["tolerance"] = verdict.tolerance
+    numbers["worst_classes"] = {loss.name: [round(loss.before, 4), round(loss.after, 4)] for loss in stop.worst}
+    numbers["alternatives"] = [
+        {"tool": advice.tool, "arguments": dict(advice.arguments), "why": advice.why} for advice in stop.alternatives
+    ]
+    elsewhere = f"what this server cannot do and may help: {'; '.join(ELSEWHERE)}"
+    return Summary(f"{stop.sentence}.", numbers, notes=[*event.findings, elsewhere])
+
+
+def _waiver(waiver: Waiver) -> Summary:
     return Summary(
-        f"{verdict.sentence}.",
-        {
-            "verdict": str(verdict.outcome),
-            "metric": verdict.metric,
-            "baseline": round(verdict.baseline, 6),
-            "candidate": round(verdict.value, 6),
-            "floor": round(verdict.floor, 6),
-            "drop_rel": round(verdict.drop, 6),
-            "n": verdict.n,
-            "rule": str(rule),
-            "paired": None if paired is None else _paired(paired, verdict.deciding_n),
-            "agreement_with_original": None if agreement is None else round(agreement, 4),
-        },
-        notes=list(event.findings),
+        f"Accepted at {waiver.level} ({waiver.level.meaning}) by {waiver.approver}: {waiver.subject.sentence}. "
+        f"Reason: {waiver.reason}. It can be used once, until {waiver.expires}.",
+        {"level": str(waiver.level), "kind": waiver.subject.kind, "expires": waiver.expires},
     )
 
 
@@ -185,7 +202,9 @@ def _paired(paired: Paired, deciding_n: int | None) -> dict[str, object]:
     return {name: number for name, number in numbers.items() if number is not None}
 
 
-def _decision(event: Kept | Reverted, run: Run) -> Summary:
+def _decision(event: Kept | Reverted | WaiverGranted, run: Run) -> Summary:
+    if isinstance(event, WaiverGranted):
+        return _waiver(event.waiver)
     step = next((step for step in run.steps if step.artifact.sha256 == event.artifact), None)
     name = step.artifact.name if step else event.artifact
     current = run.current

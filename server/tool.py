@@ -11,10 +11,11 @@ import anyio
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
-from mcp.types import CallToolResult
+from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import BaseModel, PrivateAttr
 
-from edgewright.server import answers, requests
+from edgewright.server import answers, reports, requests
+from edgewright.server.asking import Asker
 from edgewright.server.catalog import ToolSpec
 from edgewright.server.changes import Changes
 from edgewright.server.guard import Door, Granted, parse
@@ -58,8 +59,8 @@ class EdgewrightTool(Tool):
         arguments: dict[str, Any],
         context: Context[Any, Any],
         convert_result: bool = False,  # noqa: ARG002, FBT001, FBT002
-    ) -> CallToolResult:
-        """Answer one call: a reply, or a refusal with the legal calls."""
+    ) -> CallToolResult | InputRequiredResult:
+        """Answer one call: a reply, a refusal with the legal calls, or a question to the person at the client."""
         try:
             return await self._answer(parse(self._spec, arguments), context)
         except Refused as refused:
@@ -69,18 +70,28 @@ class EdgewrightTool(Tool):
         except (CorruptLedger, CorruptArtifact) as corrupt:
             return _refusal(_corruption(self._spec.name, corrupt), None)
 
-    async def _answer(self, request: requests.Request, context: Context[Any, Any]) -> CallToolResult:
+    async def _answer(
+        self, request: requests.Request, context: Context[Any, Any]
+    ) -> CallToolResult | InputRequiredResult:
         match request:
             case requests.GetState():
                 if request.run is not None:
                     await anyio.to_thread.run_sync(self._settle_if_possible, request.run)
                 return to_result(await anyio.to_thread.run_sync(answers.state_of, self._house, request))
+            case requests.Report():
+                reported = await anyio.to_thread.run_sync(reports.report_on, self._house, request.run, request.format)
+                return to_result(reported.reply, reported.shown)
             case requests.GetJob():
                 return await self._wait(request.job, request.wait_seconds, context)
             case requests.CancelJob():
                 await anyio.to_thread.run_sync(answers.ended, self._house, request.job)
                 await anyio.to_thread.run_sync(self._house.jobs.cancel, request.job)
                 return await self._wait(request.job, CANCEL_WAIT_S, context)
+            case requests.AcceptTradeoff():
+                answered = await Asker(self._spec, self._house, self._door).accept(request, context)
+                if isinstance(answered, InputRequiredResult):
+                    return answered
+                return await self._carry_on(answered, context)
             case _:
                 granted = await anyio.to_thread.run_sync(self._door.enter, self._spec, request)
                 return await self._carry_on(granted, context)

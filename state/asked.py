@@ -26,6 +26,7 @@ class Asked:
         target: The target asked for, for a start.
         enrolled: Every enrolled target by alias, with what it is.
         protocol: How to time, for a benchmark.
+        kind: What kind of thing a person is to accept; empty for the first that there is.
     """
 
     call: Call
@@ -39,3 +40,4 @@ class Asked:
     target: str | None = None
     enrolled: Mapping[str, Device] = field(default_factory=dict)
     protocol: ProtocolName | None = None
+    kind: str = ""

@@ -144,9 +144,15 @@ class AccuracyRecorded:
 
 @dataclass(frozen=True)
 class Kept:
-    """The candidate became part of what may be shipped."""
+    """The candidate became part of what may be shipped.
+
+    Attributes:
+        artifact: The candidate.
+        waiver: Nonce of the acceptance that this uses up; empty where it passed.
+    """
 
     artifact: str
+    waiver: str = ""
     fact = Fact.KEPT
 
 
@@ -178,9 +184,10 @@ class Packaged:
 
 @dataclass(frozen=True)
 class WaiverGranted:
-    """A person accepted a failing verdict."""
+    """A person accepted something that is refused otherwise."""
 
     waiver: Waiver
+    fact = Fact.WAIVER_GRANTED
 
 
 @dataclass(frozen=True)

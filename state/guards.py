@@ -7,6 +7,7 @@ the table is wrong. All it may read is its two arguments.
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from edgewright.state import acceptance
 from edgewright.state.artifacts import Device, Format
 from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
@@ -17,6 +18,7 @@ from edgewright.state.protocols import BASELINE_RUNS, ProtocolName
 from edgewright.state.run import Run, Step
 from edgewright.state.target_guards import protocol_is_sustained, protocol_long_enough, target_measures
 from edgewright.state.verdict import Outcome
+from edgewright.state.waivers import Subject, Waiver
 
 FORMAT_OF_DEVICE = MappingProxyType(
     {
@@ -200,8 +202,8 @@ def shipped(run: Run, asked: Asked) -> Step | None:
         return None
     if not run.kept:
         return Step(run.profiled.original, (), accuracy=run.profiled.baseline.accuracy)
-    fit = [step for step in run.ranked if not _unproven(run, step, asked, "packaging") and not _misfit(run, step)]
-    return (fit or run.ranked)[0]
+    may_ship = (s for s in run.ranked if not _unproven(run, s, asked, "packaging") and not _misfit(run, s, asked))
+    return next(may_ship, run.ranked[0])
 
 
 def shipped_is_proven(run: Run | None, asked: Asked) -> Refusal | None:
@@ -213,7 +215,7 @@ def shipped_is_proven(run: Run | None, asked: Asked) -> Refusal | None:
 def format_fits_device(run: Run | None, asked: Asked) -> Refusal | None:
     """The format that is shipped is the one that the device runs (P8)."""
     step = shipped(run, asked) if run else None
-    return _misfit(run, step) if run and step else None
+    return _misfit(run, step, asked) if run and step else None
 
 
 def sustained_on_target(run: Run | None, asked: Asked) -> Refusal | None:
@@ -245,10 +247,11 @@ _WAY_TO_FORMAT = MappingProxyType(
 )
 
 
-def _misfit(run: Run, step: Step) -> Refusal | None:
+def _misfit(run: Run, step: Step, asked: Asked) -> Refusal | None:
     device, have = run.started.target_device, step.artifact.format
     want = FORMAT_OF_DEVICE[device]
-    if have is want:
+    subject = acceptance.other_format(step.artifact, device, want)
+    if subject is None or accepted(run, subject, asked):
         return None
     return Refusal(
         Code.FORMAT_DEVICE,
@@ -279,17 +282,62 @@ def _unproven(run: Run, step: Step, asked: Asked, doing: str) -> Refusal | None:
     if measured.artifact != step.artifact.sha256 or yardsticks[0] != yardsticks[1]:
         why = "its accuracy was not measured with the metric, data and preprocessing of the baseline"
         return _unmeasured(step, doing, why, "P9")
-    least, now = asked.policy.least_level, asked.now
-    waived = any(w.covers(measured, reference, verdict, least=least, now=now) for w in run.waivers)
-    if verdict.outcome is Outcome.PASS or waived:
+    loss = acceptance.accuracy_loss(run, step, asked.policy.rule)
+    if loss is None or accepted(run, loss, asked, step):
         return None
+    short = _shortfalls(run, loss, asked, step)
     more = f", or profile in a new run with about {verdict.deciding_n} validation samples" if verdict.deciding_n else ""
+    do = _WAYS_OUT[doing] + (more if verdict.outcome is Outcome.UNDECIDED else "")
     return Refusal(
-        Code.ACCURACY_BELOW_FLOOR,
+        Code.WAIVER_INSUFFICIENT if short else Code.ACCURACY_BELOW_FLOOR,
         f"{doing} {step.artifact.name}",
-        verdict.sentence,
-        _WAYS_OUT[doing] + (more if verdict.outcome is Outcome.UNDECIDED else ""),
+        f"{verdict.sentence}{short}",
+        f"{do}; or a person runs `edgewright approve {run.id}`" if short else do,
         verdict.numbers,
+        ("P3",),
+    )
+
+
+def accepted(run: Run, subject: Subject, asked: Asked, step: Step | None = None) -> Waiver | None:
+    """Return the acceptance by which exactly this counts now; `None` where a person has not given one."""
+    waivers = acceptance.given(run, subject, step)
+    return acceptance.in_force(waivers, least=asked.policy.least_level, now=asked.now)
+
+
+def _shortfalls(run: Run, subject: Subject, asked: Asked, step: Step) -> str:
+    """Return why the acceptances that were given of exactly this are not enough, as the end of a clause."""
+    least, now = asked.policy.least_level, asked.now
+    short = [waiver.shortfall(least=least, now=now) for waiver in acceptance.given(run, subject, step)]
+    return f"; waiver insufficient: {'; '.join(filter(None, short))}" if short else ""
+
+
+def acceptable(run: Run, asked: Asked) -> tuple[Subject, ...]:
+    """Return what a person could accept of this run now, and nobody has yet."""
+    step = run.open_step or shipped(run, asked)
+    if step is None:
+        return ()
+    found: list[Subject | None] = [acceptance.accuracy_loss(run, step, asked.policy.rule)]
+    if run.open_step is None:
+        device = run.started.target_device
+        wrong = acceptance.other_format(step.artifact, device, FORMAT_OF_DEVICE[device])
+        found = [acceptance.unfit_calibration(run), wrong, *found]
+    return tuple(
+        subject
+        for subject in found
+        if subject and asked.kind in {"", subject.kind} and not accepted(run, subject, asked, step)
+    )
+
+
+def something_to_accept(run: Run | None, asked: Asked) -> Refusal | None:
+    """A person accepts what was measured and refused, never anything in advance (P3)."""
+    if run is None or acceptable(run, asked):
+        return None
+    return Refusal(
+        Code.NOTHING_TO_ACCEPT,
+        f"{asked.call}{f' of kind {asked.kind}' if asked.kind else ''}",
+        "nothing that a person could accept is refused on this run now, or it was accepted already",
+        "go on with the workflow; where a verdict fails, or a calibration set or a format is refused, call it then",
+        {"kind": asked.kind},
         ("P3",),
     )
 
@@ -320,6 +368,7 @@ GUARDS: Mapping[str, Guard] = MappingProxyType(
             shipped_is_proven,
             format_fits_device,
             sustained_on_target,
+            something_to_accept,
         )
     }
 )

@@ -36,6 +36,7 @@ class Call(StrEnum):
     VALIDATE = "validate"
     KEEP = "decide(keep)"
     REVERT = "decide(revert)"
+    ACCEPT = "accept_tradeoff"
     PACKAGE = "package"
 
 
@@ -49,6 +50,7 @@ class Fact(StrEnum):
     ACCURACY_MEASURED = "accuracy_measured"
     KEPT = "kept"
     REVERTED = "reverted"
+    WAIVER_GRANTED = "waiver_granted"
     PACKAGED = "packaged"
 
 
@@ -87,6 +89,7 @@ def _sustain(phase: Phase) -> Row:
     return Row(guards, Fact.SUSTAINED_MEASURED, phase)
 
 
+_ACCEPT_GUARDS = ("idle", "something_to_accept")
 _REVERT = Row(("idle", "candidate_open"), Fact.REVERTED, Phase.OPTIMIZE)
 
 START = Row(
@@ -97,7 +100,14 @@ START = Row(
 TABLE: Mapping[Phase, Mapping[Call, Row]] = MappingProxyType(
     {
         Phase.PROFILE: MappingProxyType({Call.PROFILE_MODEL: START}),
-        Phase.OPTIMIZE: MappingProxyType({**_STEPS, Call.BENCHMARK: _sustain(Phase.OPTIMIZE), Call.PACKAGE: _PACKAGE}),
+        Phase.OPTIMIZE: MappingProxyType(
+            {
+                **_STEPS,
+                Call.BENCHMARK: _sustain(Phase.OPTIMIZE),
+                Call.PACKAGE: _PACKAGE,
+                Call.ACCEPT: Row(_ACCEPT_GUARDS, Fact.WAIVER_GRANTED, Phase.OPTIMIZE),
+            }
+        ),
         Phase.BENCHMARK: MappingProxyType(
             {
                 Call.BENCHMARK: Row(
@@ -117,9 +127,17 @@ TABLE: Mapping[Phase, Mapping[Call, Row]] = MappingProxyType(
                     ("idle", "candidate_open", "benchmark_valid", "candidate_passes"), Fact.KEPT, Phase.OPTIMIZE
                 ),
                 Call.REVERT: _REVERT,
+                Call.ACCEPT: Row(_ACCEPT_GUARDS, Fact.WAIVER_GRANTED, Phase.VALIDATE),
             }
         ),
-        Phase.PACKAGE: MappingProxyType({Call.PACKAGE: _PACKAGE, **_STEPS, Call.BENCHMARK: _sustain(Phase.PACKAGE)}),
+        Phase.PACKAGE: MappingProxyType(
+            {
+                Call.PACKAGE: _PACKAGE,
+                **_STEPS,
+                Call.BENCHMARK: _sustain(Phase.PACKAGE),
+                Call.ACCEPT: Row(_ACCEPT_GUARDS, Fact.WAIVER_GRANTED, Phase.PACKAGE),
+            }
+        ),
     }
 )
 

@@ -27,7 +27,7 @@ from edgewright.state.evidence import Accuracy, Benchmark, Label, Latency, Susta
 from edgewright.state.phases import Phase, advance
 from edgewright.state.policy import Rule, stricter
 from edgewright.state.verdict import Verdict, better, judge
-from edgewright.state.waivers import Waiver
+from edgewright.state.waivers import UnfitCalibration, Waiver
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Step:
         benchmark: Its times beside the baseline's, once taken.
         accuracy: Its metric, once measured.
         kept: The decision, once taken.
+        waiver: The acceptance that it was kept by, where it was.
     """
 
     artifact: Artifact
@@ -47,6 +48,7 @@ class Step:
     benchmark: Benchmark | None = None
     accuracy: Accuracy | None = None
     kept: bool | None = None
+    waiver: Waiver | None = None
 
     def time_ratio(self) -> float:
         """Return the candidate's time over the baseline's; 1 where it was not taken."""
@@ -82,7 +84,8 @@ class Run:
         profiled: Original, data and baseline, once measured.
         steps: Every decided step in order.
         open_step: The candidate that waits for benchmark, validation or decision.
-        waivers: Acceptances that a person gave.
+        waivers: Acceptances that a person gave and nothing has used up yet.
+        accepted: Every acceptance ever given, used up or not; none is given twice.
         packages: Packages written.
         sustained: Valid long runs over what would ship, in order.
         job: The work in progress, if any.
@@ -99,6 +102,7 @@ class Run:
     steps: tuple[Step, ...] = ()
     open_step: Step | None = None
     waivers: tuple[Waiver, ...] = ()
+    accepted: tuple[Waiver, ...] = ()
     packages: tuple[Packaged, ...] = ()
     sustained: tuple[Sustained, ...] = ()
     job: Job | None = None
@@ -111,6 +115,11 @@ class Run:
         """The tolerance in force: the strictest of what was asked for, allowed and inherited."""
         bounds = [self.started.accuracy_tolerance, self.started.policy.tolerance_cap]
         return min([*bounds, self.profiled.tolerance] if self.profiled else bounds)
+
+    @property
+    def enrolled_at_start(self) -> Mapping[str, Device]:
+        """The run's own target, as it was enrolled when the run began; for whoever cannot ask what is enrolled now."""
+        return {self.started.target: self.started.target_device} if self.started.target else {}
 
     @property
     def kept(self) -> tuple[Step, ...]:
@@ -205,14 +214,15 @@ def _absorb(run: Run, event: Event) -> Run:
         case Profiled():
             return replace(run, profiled=event)
         case CandidateMade():
-            return replace(run, open_step=Step(event.artifact, event.findings))
+            calibration = event.artifact.recipe.parameters.get("calibration")
+            return replace(_spent(run, calibration), open_step=Step(event.artifact, event.findings))
         case WaiverGranted():
-            return replace(run, waivers=(*run.waivers, event.waiver), last_action="waiver granted")
+            return _absorb_waiver(run, event.waiver)
         case Packaged():
-            return replace(run, packages=(*run.packages, event))
-        case SustainedRecorded():
-            return replace(run, sustained=(*run.sustained, event.sustained)) if event.sustained.valid else run
-        case CallRefused():
+            return replace(_spent(run, event.artifact), packages=(*run.packages, event))
+        case SustainedRecorded() if event.sustained.valid:
+            return replace(run, sustained=(*run.sustained, event.sustained))
+        case CallRefused() | SustainedRecorded():
             return run
         case Started():
             raise CorruptLedger(f"Run {run.id} starts twice.")
@@ -237,6 +247,24 @@ def _absorb_job(run: Run, event: JobStarted | JobEnded) -> Run:
     return replace(run, job=None, turned_down=turned_down, trouble=trouble)
 
 
+def _absorb_waiver(run: Run, waiver: Waiver) -> Run:
+    """Write an acceptance into the run; one of another run, or one that came before, is none."""
+    if waiver.run != run.id or waiver.nonce in {earlier.nonce for earlier in run.accepted}:
+        raise CorruptLedger(f"Run {run.id}: the acceptance {waiver.nonce} was given for {waiver.run}, or before.")
+    return replace(run, waivers=(*run.waivers, waiver), accepted=(*run.accepted, waiver))
+
+
+def _spent(run: Run, digest: object) -> Run:
+    """Return the run without the acceptances of what has now happened to this artifact or calibration set."""
+    left = []
+    for waiver in run.waivers:
+        subject = waiver.subject
+        about = subject.calibration if isinstance(subject, UnfitCalibration) else subject.artifact
+        if about != digest:
+            left.append(waiver)
+    return replace(run, waivers=tuple(left))
+
+
 def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | Reverted) -> Run:
     """Write what concerns the open candidate into it."""
     step = run.open_step
@@ -249,12 +277,17 @@ def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | 
             return replace(run, open_step=replace(step, benchmark=event.benchmark))
         case AccuracyRecorded():
             findings = (*step.findings, *event.findings)
-            return replace(
-                run, open_step=replace(step, accuracy=_counts(step.accuracy, event.accuracy), findings=findings)
-            )
-        case Kept() | Reverted():
-            decided = replace(step, kept=isinstance(event, Kept))
-            return replace(run, steps=(*run.steps, decided), open_step=None)
+            counts = _counts(step.accuracy, event.accuracy)
+            return replace(run, open_step=replace(step, accuracy=counts, findings=findings))
+        case Kept():
+            used = next((waiver for waiver in run.waivers if waiver.nonce == event.waiver), None)
+            if event.waiver and used is None:
+                raise CorruptLedger(f"Run {run.id}: kept by the acceptance {event.waiver}, which is not there.")
+            kept = replace(step, kept=True, waiver=used)
+            return replace(_spent(run, event.artifact), steps=(*run.steps, kept), open_step=None)
+        case Reverted():
+            reverted = replace(step, kept=False)
+            return replace(_spent(run, event.artifact), steps=(*run.steps, reverted), open_step=None)
 
 
 def _counts(before: Accuracy | None, now: Accuracy) -> Accuracy:

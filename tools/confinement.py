@@ -67,7 +67,8 @@ def confine(readable: Iterable[Path], writable: Iterable[Path]) -> str:
 def interpreter_folders() -> list[Path]:
     """Return what Python, its packages and their shared libraries are read from, and what describes this machine."""
     folders = {Path(entry) for entry in sys.path if entry} | {Path(sys.prefix), Path(sys.base_prefix)}
-    folders |= {Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("platlib")), Path(site.getuserbase())}
+    folders |= {Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("platlib"))}
+    folders.add(Path(site.getuserbase()) / "lib")  # and not the state that lies beside it, keys included
     folders.add(Path(__file__).resolve().parent.parent)  # an editable install reads through links into the checkout
     folders |= {
         Path(path)

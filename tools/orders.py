@@ -76,6 +76,7 @@ class QuantizeOrder:
         target_device: Decides the kind of INT8.
         lineage: SHA-256 of the run's original, written into the candidate.
         statistics: SHA-256 of the calibration statistics that earlier steps of the run kept.
+        accepted: What is wrong with the calibration set and was accepted by a person, word for word.
     """
 
     base: Artifact
@@ -89,6 +90,7 @@ class QuantizeOrder:
     target_device: Device
     lineage: str
     statistics: tuple[str, ...] = ()
+    accepted: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,16 @@ from pathlib import Path
 import anyio
 import psutil
 import pytest
+import run_builder as build
 from faulty_models import eats_memory, never_ends
 from mcp import Client
 from workflow import Connect, content, demo_arguments, done, refused
 
 from edgewright.server.jobs import supervisor_of
 from edgewright.server.settings import Settings
-from edgewright.tools.job_folder import JobFolder
+from edgewright.state.events import JobOutcome
+from edgewright.state.phases import Phase
+from edgewright.tools.job_folder import Answer, Found, JobFolder, Result
 
 pytestmark = pytest.mark.anyio
 
@@ -55,6 +58,22 @@ async def test_a_killed_worker_ends_its_job_with_the_signal(connect: Connect, se
         assert "SIGKILL" in content(result)["why"]
         assert survivors(tree) == []
         assert await is_idle_and_well(client)
+
+
+@pytest.mark.promise("P3", "P4")
+async def test_a_worker_that_answers_with_a_persons_acceptance_is_not_believed(
+    connect: Connect, settings: Settings, root: Path
+) -> None:
+    async with connect(given=settings.model_copy(update={"wait_s": 0.0})) as client:
+        job, tree = await begin(client, settings, root)
+        folder = JobFolder(settings.state_folder / "jobs" / job)
+        os.kill(tree[0].pid, signal.SIGSTOP)  # so that this answer is the one that is found
+        waiver = build.waived(build.run_in(Phase.VALIDATE, build.FAILING))
+        folder.write_result(Result(JobOutcome.DONE, 1.0, Answer("none", Found.of(waiver))))
+        result = await client.call_tool("get_job", {"job": job, "wait_seconds": 45})
+        os.kill(tree[0].pid, signal.SIGKILL)
+        assert content(result)["code"] == "WORKER_CRASHED"
+        assert "no business with WaiverGranted" in content(result)["why"]
 
 
 @pytest.mark.promise("P11")

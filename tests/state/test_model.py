@@ -48,6 +48,7 @@ class Model:
                 Call.VALIDATE: waiting and self.timed,
                 Call.KEEP: waiting and self.timed and self.may_ship(self.candidate, self.score),
                 Call.REVERT: waiting,
+                Call.ACCEPT: waiting and self.score is not None and not self.may_ship(self.candidate, self.score),
                 Call.PACKAGE: ready,
             }[call]
         )
@@ -106,23 +107,37 @@ class Workflow(RuleBasedStateMachine):
             return
         asked = build.asked(call, needs_calibration=call is Call.QUANTIZE)
         with self.ledger.change() as change:
-            refusal = refusal_for(change.run("run"), asked)
+            run = change.run("run")
+            refusal = refusal_for(run, asked)
             assert (refusal is None) is self.model.legal(call), (call, refusal, self.model)
             if refusal:
                 events: tuple[Event, ...] = (CallRefused(call, refusal),)
-            elif call in {Call.KEEP, Call.REVERT}:
-                kind = Kept if call is Call.KEEP else Reverted
-                events = (kind(self.model.candidate),)
             else:
-                self.serial += 1
-                events = (build.job_started(call, f"job-{self.serial}"),)
+                events = (self.event_of(call, run),)
             change.append("run", *events)
         self.acknowledged += 1
         if refusal is None:
             if call in {Call.KEEP, Call.REVERT}:
                 self.model.decide(keep=call is Call.KEEP)
+            elif call is Call.ACCEPT:
+                assert self.model.score is not None
+                self.model.accepted.add((self.model.candidate, self.model.score))
             else:
                 self.model.busy = call
+
+    def event_of(self, call: Call, run: Run) -> Event:
+        """Return what a legal call writes down at once."""
+        self.serial += 1
+        match call:
+            case Call.KEEP:
+                exact = (waiver.nonce for waiver in run.waivers if waiver.subject.value == self.model.score)
+                return Kept(self.model.candidate, next(exact, ""))
+            case Call.REVERT:
+                return Reverted(self.model.candidate)
+            case Call.ACCEPT:
+                return build.waived(run, nonce=f"nonce-{self.serial}")
+            case _:
+                return build.job_started(call, f"job-{self.serial}")
 
     @precondition(lambda self: not self.model.busy)
     @rule(choice=st.integers(0, 6))
@@ -166,13 +181,14 @@ class Workflow(RuleBasedStateMachine):
         self.model.busy = None
         self.append(build.job_ended(outcome, f"job-{self.serial}"))
 
-    @precondition(lambda self: self.model.score is not None)
+    @precondition(lambda self: self.model.score is not None and not self.model.busy)
     @rule(off=st.sampled_from([0.0, 0.0, 1e-12]))
     def waive(self, off: float) -> None:
         with self.ledger.read() as look:
             run = look.run("run")
         assert self.model.score is not None
-        self.append(build.waived(run, value=self.model.score + off))
+        self.serial += 1
+        self.append(build.waived(run, value=self.model.score + off, nonce=f"nonce-{self.serial}"))
         self.model.accepted.add((self.model.candidate, self.model.score + off))
 
     @rule()

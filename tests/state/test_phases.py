@@ -1,18 +1,22 @@
 """The phase table against SPEC.md, "The phases"."""
 
+from dataclasses import replace
+
 import pytest
 import run_builder as build
 
+from edgewright.state.artifacts import Device
 from edgewright.state.errors import Code
 from edgewright.state.guards import refusal_for
 from edgewright.state.phases import TABLE, Call, Fact, Phase, advance, diagram, legal_calls
+from edgewright.state.run import Run
 
 LEGAL = {
     Phase.PROFILE: {Call.PROFILE_MODEL},
-    Phase.OPTIMIZE: {Call.QUANTIZE, Call.CONVERT, Call.BENCHMARK, Call.PACKAGE},
+    Phase.OPTIMIZE: {Call.QUANTIZE, Call.CONVERT, Call.BENCHMARK, Call.PACKAGE, Call.ACCEPT},
     Phase.BENCHMARK: {Call.BENCHMARK, Call.REVERT},
-    Phase.VALIDATE: {Call.VALIDATE, Call.KEEP, Call.REVERT},
-    Phase.PACKAGE: {Call.PACKAGE, Call.QUANTIZE, Call.CONVERT, Call.BENCHMARK},
+    Phase.VALIDATE: {Call.VALIDATE, Call.KEEP, Call.REVERT, Call.ACCEPT},
+    Phase.PACKAGE: {Call.PACKAGE, Call.QUANTIZE, Call.CONVERT, Call.BENCHMARK, Call.ACCEPT},
 }
 MOVES = {
     (Phase.PROFILE, Fact.BASELINE_COMPLETE): Phase.OPTIMIZE,
@@ -27,14 +31,24 @@ MOVES = {
     (Phase.PACKAGE, Fact.PACKAGED): Phase.PACKAGE,
     (Phase.PACKAGE, Fact.CANDIDATE_MADE): Phase.BENCHMARK,
     (Phase.PACKAGE, Fact.SUSTAINED_MEASURED): Phase.PACKAGE,
+    (Phase.OPTIMIZE, Fact.WAIVER_GRANTED): Phase.OPTIMIZE,
+    (Phase.VALIDATE, Fact.WAIVER_GRANTED): Phase.VALIDATE,
+    (Phase.PACKAGE, Fact.WAIVER_GRANTED): Phase.PACKAGE,
 }
+
+
+def with_something_to_accept(phase: Phase) -> Run:
+    """Return a run whose candidate fails, and whose files have another format than its device's."""
+    return replace(build.run_in(phase, build.FAILING), started=build.started(target_device=Device.RASPBERRY_PI_5))
 
 
 @pytest.mark.promise("P1", "P2")
 @pytest.mark.parametrize("phase", Phase)
 @pytest.mark.parametrize("call", Call)
 def test_a_call_is_legal_in_exactly_the_phases_of_the_specification(phase: Phase, call: Call) -> None:
-    refusal = refusal_for(build.run_in(phase), build.asked(call))
+    refusal = refusal_for(
+        with_something_to_accept(phase) if call is Call.ACCEPT else build.run_in(phase), build.asked(call)
+    )
     assert (refusal is None) is (call in LEGAL[phase])
     assert set(legal_calls(phase)) == LEGAL[phase]
 

@@ -7,18 +7,21 @@ from math import inf, nan, nextafter
 import pytest
 import run_builder as build
 
-from edgewright.state.errors import Code
-from edgewright.state.events import Kept, WaiverGranted
-from edgewright.state.guards import refusal_for
+from edgewright.state.artifacts import Device, Recipe
+from edgewright.state.errors import Code, CorruptLedger, Refusal
+from edgewright.state.events import CandidateMade, Event, Kept, Reverted, WaiverGranted
+from edgewright.state.guards import acceptable, accepted, refusal_for
 from edgewright.state.ledger import Ledger
 from edgewright.state.phases import Call, Phase
 from edgewright.state.policy import Level, Policy
-from edgewright.state.run import Run, fold
-from edgewright.state.waivers import Waiver
+from edgewright.state.run import Job, Run, TurnedDown, apply, fold
+from edgewright.state.waivers import AccuracyLoss, UnfitCalibration, Waiver
 
 OF = build.digest("candidate")
 FAILED = build.run_in(Phase.VALIDATE, build.FAILING)
 HONEST = build.waived(FAILED).waiver
+LOSS = HONEST.subject
+assert isinstance(LOSS, AccuracyLoss)
 ALTERATIONS: list[tuple[str, object]] = [
     ("artifact", build.digest("second")),
     ("artifact", build.ORIGINAL.sha256),
@@ -33,19 +36,23 @@ ALTERATIONS: list[tuple[str, object]] = [
     ("metric", "top5"),
     ("metric", "TOP1"),
     ("metric", ""),
-    ("floor", nextafter(HONEST.floor, inf)),
-    ("floor", nextafter(HONEST.floor, -inf)),
+    ("floor", nextafter(LOSS.floor, inf)),
+    ("floor", nextafter(LOSS.floor, -inf)),
     ("floor", build.FAILING),
     ("floor", 0.0),
     ("floor", nan),
-    ("value", nextafter(HONEST.value, inf)),
-    ("value", nextafter(HONEST.value, -inf)),
+    ("value", nextafter(LOSS.value, inf)),
+    ("value", nextafter(LOSS.value, -inf)),
     ("value", build.PASSING),
     ("value", 0.0),
     ("value", nan),
     ("n", 999),
     ("n", 1001),
     ("n", 0),
+    ("kind", "calibration"),
+    ("run", "run-2"),
+    ("run", ""),
+    ("nonce", ""),
     ("level", Level.RELAYED),
     ("expires", build.NOW.isoformat()),
     ("expires", (build.NOW - timedelta(microseconds=1)).isoformat()),
@@ -73,7 +80,7 @@ def test_a_waiver_in_the_ledger_lets_exactly_its_artifact_be_kept_and_packaged(l
         change.append("run", *build.past(Phase.VALIDATE, build.FAILING))
         run = change.append("run", WaiverGranted(HONEST))
         assert refusal_for(run, build.asked(Call.KEEP)) is None
-        change.append("run", Kept(OF))
+        change.append("run", Kept(OF, HONEST.nonce))
     with ledger.change() as change:
         run = change.run("run")
         assert run.current is not None
@@ -89,11 +96,12 @@ def test_an_honest_waiver_is_accepted() -> None:
 @pytest.mark.promise("P3")
 @pytest.mark.parametrize(("field", "value"), ALTERATIONS)
 def test_an_altered_waiver_is_not_accepted(field: str, value: object) -> None:
-    altered = replace(HONEST, **{field: value})  # type: ignore[arg-type]
+    altered = build.altered(HONEST, **{field: value})
     for call, run in ((Call.KEEP, with_waiver(altered)), (Call.PACKAGE, shipped(altered))):
         refusal = refusal_for(run, build.asked(call))
         assert refusal is not None
-        assert refusal.code is Code.ACCURACY_BELOW_FLOOR
+        assert refusal.code in {Code.ACCURACY_BELOW_FLOOR, Code.WAIVER_INSUFFICIENT}
+        assert (refusal.code is Code.WAIVER_INSUFFICIENT) is (field in {"level", "expires", "nonce"})
 
 
 def shipped(waiver: Waiver) -> Run:
@@ -102,8 +110,10 @@ def shipped(waiver: Waiver) -> Run:
 
 
 def test_the_alterations_cover_every_field_that_binds_a_waiver() -> None:
-    free = {"approver", "reason", "issued", "nonce"}  # words and marks of the person; nothing measured to compare with
-    assert {field for field, _ in ALTERATIONS} | free == {field.name for field in fields(Waiver)}
+    # Words and marks of the person; nothing measured to compare with. The signature has tests of its own.
+    free = {"approver", "reason", "issued", "signature"}
+    bound = {field.name for field in (*fields(Waiver), *fields(AccuracyLoss))} - {"subject"}
+    assert {field for field, _ in ALTERATIONS} | free == bound
     assert len(ALTERATIONS) >= 30
 
 
@@ -154,6 +164,49 @@ def test_measuring_again_cannot_make_a_verdict_better() -> None:
     assert refusal.facts["candidate"] == build.FAILING
 
 
+@pytest.mark.promise("P7")
+def test_an_unfit_calibration_set_can_be_accepted_for_one_candidate_and_only_as_it_was_found() -> None:
+    unfit = refused_calibration(build.run_in(Phase.OPTIMIZE))
+    (subject,) = acceptable(unfit, build.asked(Call.ACCEPT))
+    assert isinstance(subject, UnfitCalibration)
+    given = apply(unfit, WaiverGranted(replace(HONEST, subject=subject)))
+    assert accepted(given, subject, build.asked(Call.QUANTIZE)) is not None
+    assert acceptable(given, build.asked(Call.ACCEPT)) == ()
+    assert accepted(given, replace(subject, findings="worse"), build.asked(Call.QUANTIZE)) is None
+    recipe = Recipe("quantize", "int8_static", {"calibration": subject.calibration})
+    made = apply(given, CandidateMade(build.artifact("static", build.ORIGINAL, recipe=recipe), ()))
+    assert accepted(made, subject, build.asked(Call.QUANTIZE)) is None
+
+
+@pytest.mark.promise("P7", "P9")
+def test_a_calibration_set_that_is_prepared_in_another_way_cannot_be_accepted() -> None:
+    run = refused_calibration(build.run_in(Phase.OPTIMIZE), "P7", "P9")
+    refusal = refusal_for(run, build.asked(Call.ACCEPT))
+    assert refusal is not None
+    assert refusal.code is Code.NOTHING_TO_ACCEPT
+
+
+def refused_calibration(run: Run, *promises: str) -> Run:
+    why = "3 of its 100 samples repeat another one"
+    refusal = Refusal(Code.CALIBRATION_UNFIT, "calibrating", why, "give more", {"findings": {}}, promises or ("P7",))
+    return replace(run, turned_down=(TurnedDown(Job("job", "quantize", {}), refusal),))
+
+
+@pytest.mark.promise("P8")
+def test_another_format_than_the_devices_can_be_accepted_for_one_package_of_exactly_that_file() -> None:
+    run = replace(build.run_in(Phase.OPTIMIZE), started=build.started(target_device=Device.RASPBERRY_PI_5))
+    refusal = refusal_for(run, build.asked(Call.PACKAGE))
+    assert refusal is not None
+    assert refusal.code is Code.FORMAT_DEVICE
+    (subject,) = acceptable(run, build.asked(Call.ACCEPT))
+    given = apply(run, WaiverGranted(replace(HONEST, subject=subject)))
+    assert refusal_for(given, build.asked(Call.PACKAGE)) is None
+    strict = build.asked(Call.PACKAGE, policy=Policy(least_level=Level.SIGNED))
+    assert refusal_for(given, strict) is not None
+    packaged = apply(given, build.packaged(build.ORIGINAL.sha256))
+    assert refusal_for(packaged, build.asked(Call.PACKAGE)) is not None
+
+
 @pytest.mark.promise("P3")
 def test_a_waiver_ends_with_the_tolerance_that_it_was_given_under() -> None:
     run = with_waiver(HONEST)
@@ -170,7 +223,7 @@ def test_a_waiver_of_one_candidate_does_not_carry_to_the_next() -> None:
         [
             *build.past(Phase.VALIDATE, build.FAILING),
             WaiverGranted(HONEST),
-            Kept(OF),
+            Kept(OF, HONEST.nonce),
             build.candidate("second"),
             build.benchmarked(second),
             build.validated(second, build.FAILING),
@@ -181,7 +234,7 @@ def test_a_waiver_of_one_candidate_does_not_carry_to_the_next() -> None:
 
 @pytest.mark.promise("P3")
 def test_one_good_waiver_among_bad_ones_is_enough_and_many_bad_ones_are_not() -> None:
-    bad = tuple(replace(HONEST, value=value) for value in (0.79, 0.81))
+    bad = tuple(build.altered(HONEST, value=value) for value in (0.79, 0.81))
     assert refusal_for(replace(FAILED, waivers=bad), build.asked(Call.KEEP)) is not None
     assert refusal_for(replace(FAILED, waivers=(*bad, HONEST)), build.asked(Call.KEEP)) is None
 
@@ -194,7 +247,7 @@ def test_a_waiver_that_has_run_out_leaves_a_passing_kept_artifact_to_ship() -> N
         [
             *build.past(Phase.VALIDATE, build.FAILING),
             WaiverGranted(HONEST),
-            Kept(OF),
+            Kept(OF, HONEST.nonce),
             build.candidate("second"),
             build.benchmarked(second, 0.9),
             build.validated(second),
@@ -203,3 +256,33 @@ def test_a_waiver_that_has_run_out_leaves_a_passing_kept_artifact_to_ship() -> N
     )
     late = build.asked(Call.PACKAGE, now=build.NOW + timedelta(days=2))
     assert refusal_for(run, late) is None
+
+
+@pytest.mark.promise("P3")
+def test_an_acceptance_is_used_up_by_the_decision_that_it_allows() -> None:
+    past = [*build.past(Phase.VALIDATE, build.FAILING), WaiverGranted(HONEST), Kept(OF, HONEST.nonce)]
+    run = fold("run", past)
+    assert run.waivers == ()
+    assert run.steps[0].waiver == HONEST
+    assert refusal_for(run, build.asked(Call.PACKAGE)) is None
+    again = fold("run", [*past, *_second_try()])
+    assert refusal_for(again, build.asked(Call.KEEP)) is not None
+
+
+@pytest.mark.promise("P3")
+def test_a_candidate_that_was_put_aside_takes_its_acceptance_with_it() -> None:
+    past = [*build.past(Phase.VALIDATE, build.FAILING), WaiverGranted(HONEST), Reverted(OF), *_second_try()]
+    assert refusal_for(fold("run", past), build.asked(Call.KEEP)) is not None
+
+
+@pytest.mark.promise("P3")
+@pytest.mark.parametrize("changes", [{}, {"reason": "once more"}, {"run": "run-2", "nonce": "other"}], ids=str)
+def test_an_acceptance_given_before_or_for_another_run_cannot_be_recorded(changes: dict[str, object]) -> None:
+    past = [*build.past(Phase.VALIDATE, build.FAILING), WaiverGranted(HONEST), Reverted(OF), *_second_try()]
+    with pytest.raises(CorruptLedger):
+        fold("run", [*past, WaiverGranted(build.altered(HONEST, **changes))])
+
+
+def _second_try() -> tuple[Event, ...]:
+    """Return the events of making and measuring the same candidate again."""
+    return (build.candidate(), build.benchmarked(OF), build.validated(OF, build.FAILING))

@@ -4,7 +4,7 @@ Every function returns a valid thing; a test breaks exactly one premise by `chan
 """
 
 import hashlib
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 from edgewright.state.artifacts import Artifact, Device, Format, Recipe, TensorSpec
@@ -49,7 +49,7 @@ from edgewright.state.policy import Level, Policy
 from edgewright.state.protocols import PROTOCOLS, ProtocolName
 from edgewright.state.run import Run, Step, fold
 from edgewright.state.verdict import floor_of
-from edgewright.state.waivers import Waiver
+from edgewright.state.waivers import AccuracyLoss, Waiver
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 BASELINE_VALUE = 0.9
@@ -218,10 +218,10 @@ def refusal(**facts: object) -> Refusal:
 
 
 def waiver(step: Step, found: Profiled, **changes: object) -> Waiver:
-    """Return a person's acceptance of exactly the measured accuracy of a step."""
+    """Return a person's acceptance of exactly the measured accuracy of a step; changes may be its subject's too."""
     measured, reference = step.accuracy, found.baseline.reference
     assert measured is not None
-    given = Waiver(
+    loss = AccuracyLoss(
         artifact=measured.artifact,
         reference=reference.artifact,
         dataset=measured.dataset,
@@ -229,6 +229,10 @@ def waiver(step: Step, found: Profiled, **changes: object) -> Waiver:
         floor=floor_of(reference, found.tolerance),
         value=measured.value,
         n=measured.n,
+    )
+    given = Waiver(
+        run="run",
+        subject=loss,
         level=Level.OUT_OF_BAND,
         approver="A. Person",
         reason="good enough for the demo",
@@ -236,7 +240,15 @@ def waiver(step: Step, found: Profiled, **changes: object) -> Waiver:
         expires=(NOW + timedelta(days=1)).isoformat(),
         nonce=digest("nonce"),
     )
-    return replace(given, **changes)  # type: ignore[arg-type]
+    return altered(given, **changes)
+
+
+def altered(given: Waiver, **changes: object) -> Waiver:
+    """Return an acceptance with other fields, its subject's among them."""
+    bound = {field.name for field in fields(given.subject)}
+    subject = replace(given.subject, **{name: value for name, value in changes.items() if name in bound})  # type: ignore[arg-type]
+    free = {name: value for name, value in changes.items() if name not in bound}
+    return replace(given, subject=subject, **free)  # type: ignore[arg-type]
 
 
 def waived(run: Run, **changes: object) -> WaiverGranted:
@@ -292,7 +304,7 @@ def one_of_each() -> tuple[Event, ...]:
         benchmarked(of),
         validated(of, FAILING),
         waived(open_run),
-        Kept(of),
+        Kept(of, digest("nonce")),
         candidate("second"),
         Reverted(other),
         sustained(of),

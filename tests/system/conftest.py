@@ -33,6 +33,11 @@ def models() -> Path:
     return _installed(SYSTEM / "models")
 
 
+def modules() -> Path:
+    """Where the packages of npm lie, among them what drives the browser."""
+    return _installed(SYSTEM / "node_modules/playwright-core").parent
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """An environment whose home is a folder of this test, for programs that write to it."""

@@ -69,6 +69,7 @@ def require_fit(
     least: int,
     wanted: int | None = None,
     candidate: str = "a candidate",
+    accepted: str = "",
 ) -> tuple[str, ...]:
     """Return what to know about a calibration set, as sentences.
 
@@ -79,6 +80,7 @@ def require_fit(
         least: Fewest samples, by the format of the candidate: 500 for TensorRT, 200 for TFLite, 100 for ONNX.
         wanted: Number of samples that would be better still.
         candidate: What is to be calibrated, such as `an ONNX candidate`, since `least` depends on it.
+        accepted: The refusal's reason, where a person accepted exactly that.
 
     Raises:
         Refused: CALIBRATION_UNFIT, with every finding that refuses the set.
@@ -87,12 +89,15 @@ def require_fit(
         open_dataset(calibration, workspace), open_dataset(validation, workspace), least=least, wanted=wanted
     )
     unfit = [finding for finding in findings if finding.severity is Severity.UNFIT]
+    why = "; ".join(finding.sentence for finding in unfit)
+    if unfit and why == accepted:
+        return (f"ACCEPTED BY A PERSON: {why}", *(f.sentence for f in findings if f.severity is Severity.NOTE))
     if unfit:
         kinds = [finding.kind for finding in unfit]
         raise Refused.because(
             Code.CALIBRATION_UNFIT,
             f"calibrating {candidate} on this set",
-            "; ".join(finding.sentence for finding in unfit),
+            why,
             "give real samples like those that the model will see, none of the validation set, with the same data card",
             *(("P7", "P9") if "preprocessing" in kinds else ("P7",)),
             findings={finding.kind: dict(finding.facts) for finding in unfit},

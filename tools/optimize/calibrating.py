@@ -50,6 +50,7 @@ class CalibrationSamples:
             least=self._least,
             wanted=WANTED_CALIBRATION,
             candidate=candidate,
+            accepted=order.accepted,
         )
         self._feeding = _feeding(order.base, calibration, workspace)
         self.digest = calibration.digest

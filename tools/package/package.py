@@ -127,7 +127,12 @@ def _write_data(order: PackageOrder, workspace: Workspace, folder: Path) -> dict
 def _write_documents(order: PackageOrder, folder: Path) -> None:
     _write_json(folder / "evidence.json", _mapping(order.statement["evidence"]))
     write_whole(folder / "report.md", order.report.encode())
-    for name, (package, source) in {**SHIPPED, "runner.py": RUNNERS[order.artifact.format]}.items():
+    write_scripts(order.artifact.format, folder)
+
+
+def write_scripts(model_format: Format, folder: Path) -> None:
+    """Write the scripts that run a model of a format into a folder, as this installation has them."""
+    for name, (package, source) in {**SHIPPED, "runner.py": RUNNERS[model_format]}.items():
         write_whole(folder / name, files(package).joinpath(source).read_bytes())
 
 

@@ -68,6 +68,12 @@ def _first_things(run: Run, shipped: Variant | None) -> Iterator[str]:
                 f"**WAIVED**: {name} ({variant.status}). {sentence}. Accepted by {escaped(given.approver)}, "
                 f"{escaped(given.reason)} ({given.level}: {given.level.meaning})."
             )
+    for waiver in run.accepted:
+        if waiver.subject.kind != "accuracy":
+            yield (
+                f"**ACCEPTED**: {escaped(waiver.subject.sentence)}. Accepted by {escaped(waiver.approver)}, "
+                f"{escaped(waiver.reason)} ({waiver.level}: {waiver.level.meaning})."
+            )
     best = shipped
     if best is not None and best.slower:
         yield f"**WARNING**: {escaped(best.artifact.name)} was kept although it is slower: {cells.faster(best)}."

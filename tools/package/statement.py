@@ -6,26 +6,43 @@ from dataclasses import asdict
 from pathlib import PurePath
 
 from edgewright.state.artifacts import Artifact, TensorSpec
+from edgewright.state.codec import adapter, encode
 from edgewright.state.drift import Drift
 from edgewright.state.errors import Code, Refused
 from edgewright.state.events import Profiled
 from edgewright.state.evidence import Accuracy, Dataset, Environment, Latency, Memory
 from edgewright.state.ledger import GENESIS, Record
+from edgewright.state.policy import Policy
 from edgewright.state.run import Run
 from edgewright.state.verdict import Verdict
+from edgewright.state.waivers import Waiver
+from edgewright.tools.authority.signatures import Namespace
 from edgewright.tools.legible import legible
 from edgewright.tools.package.variants import Variant, lineage, unmeasured, variant_of
 
 Facts = dict[str, object]
 
 
-def statement(run: Run, records: Sequence[Record], artifact: Artifact | None = None) -> Facts:
+UNSIGNED: Facts = {"status": "unsigned: no key enrolled", "file": None, "namespace": None}
+SIGNED: Facts = {"status": "signed", "file": "manifest.json.sig", "namespace": str(Namespace.MANIFEST)}
+
+
+def statement(
+    run: Run,
+    records: Sequence[Record],
+    artifact: Artifact | None = None,
+    *,
+    policy: Policy | None = None,
+    signing: Facts = UNSIGNED,
+) -> Facts:
     """Return what the manifest of a package says of its run, and the evidence behind it.
 
     Args:
         run: The run as it stands.
         records: All its records, in order.
         artifact: What is shipped; the current best where it is not given.
+        policy: The operator's bounds now; those at the start of the run where they are not given.
+        signing: `SIGNED` or `UNSIGNED`.
 
     Returns:
         `manifest`, the manifest's fields that come from the run; `evidence`, the content of `evidence.json`; and
@@ -70,6 +87,9 @@ def statement(run: Run, records: Sequence[Record], artifact: Artifact | None = N
             "conclusion": variant.conclusion,
         },
         "accuracy": _accuracy(variant.accuracy, variant.verdict, variant),
+        "acceptances": [_acceptance(waiver) for waiver in run.accepted],
+        "policy": adapter(Policy).dump_python(policy or run.started.policy, mode="json"),
+        "signing": signing,
         "findings": list(variant.findings),
         "unmeasured": list(unmeasured(run, variant)),
         "labels": sorted({str(found.environment.label) for found in measured}),
@@ -206,7 +226,22 @@ def _accuracy(measured: Accuracy, verdict: Verdict, variant: Variant) -> Facts:
         "per_class": dict(measured.per_class),
         "outputs_sha256": measured.outputs,
         "environment": _environment(measured.environment),
-        "waiver": None
-        if waiver is None
-        else {**asdict(waiver), "level": str(waiver.level), "level_meaning": waiver.level.meaning},
+        "waiver": waiver.nonce if waiver else None,
+    }
+
+
+def _acceptance(waiver: Waiver) -> Facts:
+    """Return an acceptance as it was signed, and its level in words."""
+    return {
+        "statement": encode(waiver.unsigned),
+        "signature": waiver.signature or None,
+        "kind": waiver.subject.kind,
+        "accepted": waiver.subject.sentence,
+        "level": str(waiver.level),
+        "level_meaning": waiver.level.meaning,
+        "approver": waiver.approver,
+        "reason": waiver.reason,
+        "issued": waiver.issued,
+        "expires": waiver.expires,
+        "nonce": waiver.nonce,
     }

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePath
 
+from edgewright.state.acceptance import accuracy_loss, given
 from edgewright.state.artifacts import Artifact, Device
 from edgewright.state.causes import Cause
 from edgewright.state.evidence import Accuracy, Label, Latency, Memory, Ratio
@@ -199,17 +199,5 @@ def _status(step: Step) -> Status:
 
 def _waiver(run: Run, step: Step) -> Waiver | None:
     """Return the acceptance of exactly this verdict. Whether it still counts is for the guards to say."""
-    verdict = run.verdict_of(step)
-    if verdict is None or verdict.outcome is Outcome.PASS or step.accuracy is None or run.profiled is None:
-        return None
-    reference, accuracy = run.profiled.baseline.reference, step.accuracy
-    return next(
-        (
-            waiver
-            for waiver in run.waivers
-            if waiver.covers(
-                accuracy, reference, verdict, least=waiver.level, now=datetime.fromisoformat(waiver.issued)
-            )
-        ),
-        None,
-    )
+    loss = accuracy_loss(run, step, run.started.policy.rule)
+    return next(iter(given(run, loss, step)), None) if loss else None

@@ -1,0 +1,98 @@
+"""Pictures show what the record holds, point by point, and nothing else."""
+
+import io
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import run_builder as build
+from PIL import Image
+from report_run import TRIED, raw_times, tried
+
+from edgewright.state.phases import Phase
+from edgewright.tools.package import charts, pictures
+from edgewright.tools.package.pictures import Drawn, draw, picture_data, tradeoff_data
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    return draw(tried(), raw_times(tmp_path_factory.mktemp("times")))
+
+
+@pytest.mark.promise("P6")
+def test_every_variant_tried_is_a_point_with_its_interval_and_the_floor_and_target_are_drawn() -> None:
+    data = tradeoff_data(tried())
+    assert data is not None
+    points = {point["name"]: point for point in data["points"]}
+    assert set(points) == {"Baseline", *(f"toy_{word}.onnx" for word, *_ in TRIED)}
+    for word, ratio, value, _ in TRIED:
+        point = points[f"toy_{word}.onnx"]
+        assert (point["time"], point["value"]) == (ratio, value)
+        assert (point["low"], point["high"]) == pytest.approx((ratio - 0.05, ratio + 0.05))
+        assert point["verdict"] == ("passes" if value >= data["floor"] else "fails")
+    assert data["floor"] == pytest.approx(0.882)
+    assert data["target"] == pytest.approx(0.6)
+    assert data["label"] == "Host Estimate (not target hardware)"
+
+
+def test_the_front_holds_exactly_what_no_other_variant_beats() -> None:
+    data = tradeoff_data(tried())
+    assert data is not None
+    assert {point["short"] for point in data["points"] if point["front"]} == {
+        "Baseline",
+        "static_int8",
+        "static_tensor_int8",
+    }
+
+
+def test_names_stand_inside_the_picture_and_apart_from_each_other() -> None:
+    points = [{"time": 0.4 + 0.01 * n, "value": 0.9, "short": f"variant number {n}"} for n in range(5)]
+    places = charts.placed({"points": points, "floor": 0.88, "target": None}, [0.3, 1.1], [0.85, 0.92])
+    for one, other in itertools.combinations(places, 2):
+        apart = abs(one["middle"] - other["middle"]) >= 14
+        wide = charts.CHARACTER_PX * len(one["name"])
+        assert apart or abs(one["left"] - other["left"]) >= wide
+
+
+def test_the_curve_is_that_of_the_raw_times(tmp_path: Path) -> None:
+    path_of = raw_times(tmp_path)
+    data = picture_data(tried(), path_of)["latency"]
+    raw = np.load(path_of(build.digest(f"times of {build.ORIGINAL.sha256}"))) / 1e6
+    curve = [point["ms"] for point in data["curves"] if point["name"] == "Baseline"]
+    assert (curve[0], curve[-1]) == (raw.min(), raw.max())
+    assert data["order"] == ["Baseline", "toy_static_int8.onnx"]
+
+
+def test_before_the_baseline_there_is_nothing_to_draw(tmp_path: Path) -> None:
+    assert picture_data(build.run_in(Phase.PROFILE), raw_times(tmp_path)) == {}
+
+
+def test_each_picture_is_a_png_wide_enough_for_a_chat_and_says_in_words_what_it_shows(drawn: Drawn) -> None:
+    assert [picture.name for picture in drawn.pictures] == ["tradeoff", "latency", "operators", "sizes"]
+    for picture in drawn.pictures:
+        image = Image.open(io.BytesIO(picture.png))
+        assert 800 <= image.width <= 1400
+        assert len(picture.png) < 300_000
+        assert len(image.convert("RGB").getcolors(1 << 20)) > 20  # not blank
+        assert picture.described.endswith(".")
+    tradeoff = drawn.pictures[0]
+    assert all(word in tradeoff.described for word, *_ in TRIED)
+
+
+@pytest.mark.promise("P6")
+def test_a_picture_of_times_says_where_they_were_taken(drawn: Drawn) -> None:
+    for picture in drawn.pictures:
+        if picture.name != "sizes":
+            assert "Host Estimate (not target hardware)" in str(picture.specification["title"])
+
+
+def test_the_floor_is_visible(drawn: Drawn) -> None:
+    pixels = np.asarray(Image.open(io.BytesIO(drawn.pictures[0].png)).convert("RGB")).astype(int)
+    vermilion = np.abs(pixels - np.array([0xD5, 0x5E, 0x00])).sum(axis=2) < 30
+    assert vermilion.sum(axis=1).max() > 300  # a line across the picture
+
+
+def test_without_the_extra_there_are_no_pictures_and_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(pictures, "find_spec", lambda _name: None)
+    assert draw(tried(), raw_times(tmp_path)) == Drawn()

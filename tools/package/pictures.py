@@ -1,0 +1,221 @@
+"""What the pictures of a run show, as plain data: one entry a picture, nothing in it but recorded evidence."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from edgewright.state.evidence import Latency
+from edgewright.state.run import Run
+from edgewright.state.verdict import floor_of
+from edgewright.tools.inheritance import inherited
+from edgewright.tools.legible import legible
+from edgewright.tools.package.markdown import megabytes
+from edgewright.tools.package.variants import Variant, tradeoffs, variant_of
+
+INSTALL_LINE = "pip install 'edgewright[charts]'"
+DRAWING_S = 120
+NAME_CHARACTERS = 40
+CURVE_POINTS = 200
+OPERATORS_SHOWN = 10
+
+Data = dict[str, Any]  # plain JSON, of the form that each function below gives
+PathOf = Callable[[str], Path]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture, drawn.
+
+    Attributes:
+        name: What it shows, in one word.
+        title: The same for people.
+        specification: In Vega-Lite, with its data.
+        png: The picture.
+        described: What it shows in words, for whoever does not see it.
+    """
+
+    name: str
+    title: str
+    specification: dict[str, Any]
+    png: bytes
+    described: str
+
+
+def available() -> bool:
+    """Whether what draws is installed."""
+    return find_spec("altair") is not None and find_spec("vl_convert") is not None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Every picture of a run, and the script that draws them on a page; both empty where nothing can be drawn."""
+
+    pictures: tuple[Picture, ...] = ()
+    library: str = ""
+
+
+def draw(run: Run, path_of: PathOf, *, interactive: bool = False) -> Drawn:
+    """Return every picture that the evidence of a run carries; none where nothing that draws is installed.
+
+    It is drawn in a process of its own: what draws brings a whole JavaScript engine.
+
+    Args:
+        run: The run.
+        path_of: Gives the path of a stored file by its digest.
+        interactive: Whether a page is to draw them itself, too.
+    """
+    data = picture_data(run, path_of)
+    if not data or not available():
+        return Drawn()
+    ended = subprocess.run(
+        [sys.executable, "-I", "-m", "edgewright.tools.package.drawing"],
+        input=json.dumps({"data": data, "interactive": interactive}).encode(),
+        env=inherited(),
+        capture_output=True,
+        check=False,
+        timeout=DRAWING_S,
+    )
+    if ended.returncode != 0:
+        return Drawn()
+    answer = json.loads(ended.stdout)
+    pictures = tuple(Picture(**{**drawn, "png": bytes.fromhex(drawn["png"])}) for drawn in answer["pictures"])
+    return Drawn(pictures, answer["library"])
+
+
+def picture_data(run: Run, path_of: PathOf) -> dict[str, Data]:
+    """Return picture to what it shows; only pictures that there is evidence for."""
+    found = {
+        "tradeoff": tradeoff_data(run),
+        "latency": latency_data(run, path_of),
+        "operators": operator_data(run),
+        "sizes": size_data(run),
+    }
+    return {name: data for name, data in found.items() if data is not None}
+
+
+def tradeoff_data(run: Run) -> Data | None:
+    """Return accuracy against time of every variant that both are known of; times relative to the baseline's.
+
+    Only ratios are drawn: each was taken in the same processes as its baseline; times of different moments were not.
+    """
+    variants = [variant for variant in tradeoffs(run) if variant.accuracy is not None]
+    if run.profiled is None or not variants:
+        return None
+    baseline = run.profiled.baseline
+    points = [point for variant in variants if (point := _point(variant, run.started.model_name))]
+    target = run.started.latency_target_ms
+    return {
+        "model": legible(run.started.model_name, NAME_CHARACTERS),
+        "metric": legible(run.started.metric, NAME_CHARACTERS),
+        "direction": str(baseline.reference.direction),
+        "label": str(baseline.latency.environment.label),
+        "floor": floor_of(baseline.reference, run.tolerance),
+        "target": target / baseline.latency.mean_ms if target else None,
+        "points": _with_front(points, higher=str(baseline.reference.direction) == "higher"),
+    }
+
+
+def _name(variant: Variant) -> str:
+    return "Baseline" if variant.number == 0 else legible(variant.artifact.name, NAME_CHARACTERS)
+
+
+def _short(variant: Variant, model: str) -> str:
+    """Return the part of a name that tells variants apart."""
+    return _name(variant).removeprefix(f"{model}_").removesuffix(f".{variant.artifact.format}")
+
+
+def _point(variant: Variant, model: str) -> Data | None:
+    if variant.accuracy is None or (variant.number and variant.ratio is None):
+        return None
+    ratio = variant.ratio
+    verdict = "waived" if variant.failed and variant.waiver else "fails" if variant.failed else "passes"
+    return {
+        "name": _name(variant),
+        "short": _short(variant, model),
+        "time": ratio.median if ratio else 1.0,
+        "low": ratio.low if ratio else 1.0,
+        "high": ratio.high if ratio else 1.0,
+        "value": variant.accuracy.value,
+        "size_mb": variant.artifact.size_bytes / 1e6,
+        "verdict": verdict,
+        "status": str(variant.status),
+    }
+
+
+def _with_front(points: list[Data], *, higher: bool) -> list[Data]:
+    """Mark the points that no other one beats in both: the Pareto front."""
+    sign = 1 if higher else -1
+
+    def beaten(point: Data) -> bool:
+        return any(
+            other["time"] <= point["time"]
+            and sign * other["value"] >= sign * point["value"]
+            and (other["time"], other["value"]) != (point["time"], point["value"])
+            for other in points
+        )
+
+    return [{**point, "front": not beaten(point)} for point in points]
+
+
+def latency_data(run: Run, path_of: PathOf) -> Data | None:
+    """Return how the times of baseline and best variant are distributed: the share of runs below each time."""
+    variant = variant_of(run, None)
+    if variant is None or variant.latency is None or variant.beside is None:
+        return None
+    shown = {"Baseline": variant.beside}
+    if variant.number:
+        shown[legible(variant.artifact.name, NAME_CHARACTERS)] = variant.latency
+    curves = [point for name, latency in shown.items() for point in _curve(name, latency, path_of)]
+    marks = [
+        {"name": name, "percentile": f"P{p}", "ms": value}
+        for name, latency in shown.items()
+        for p, value in sorted(latency.percentiles_ms.items())
+        if p in {50, 95, 99}
+    ]
+    label = str(variant.latency.environment.label)
+    return {"label": label, "curves": curves, "marks": marks, "order": list(shown)} if curves else None
+
+
+def _curve(name: str, latency: Latency, path_of: PathOf) -> list[Data]:
+    """Return points of the empirical distribution of the raw times, which lie in the store as nanoseconds."""
+    path = path_of(latency.samples)
+    if not path.exists():
+        return []
+    import numpy as np  # costs start-up time, and only this needs it
+
+    shares = np.linspace(0, 1, CURVE_POINTS)
+    values = np.quantile(np.load(path, allow_pickle=False).ravel() / 1e6, shares)
+    return [
+        {"name": name, "ms": float(value), "share": float(share)} for value, share in zip(values, shares, strict=True)
+    ]
+
+
+def operator_data(run: Run) -> Data | None:
+    """Return where the unmodified model spends its time, by the runtime's own profiler."""
+    if run.profiled is None or not run.profiled.baseline.hot_spots:
+        return None
+    baseline = run.profiled.baseline
+    ranked = sorted(baseline.hot_spots, key=lambda spot: -spot.mean_ms)[:OPERATORS_SHOWN]
+    bars = [
+        {"operator": legible(spot.op_type, NAME_CHARACTERS), "ms": spot.mean_ms, "share": spot.share} for spot in ranked
+    ]
+    return {"label": str(baseline.latency.environment.label), "bars": bars}
+
+
+def size_data(run: Run) -> Data | None:
+    """Return the file size of every variant."""
+    bars = [
+        {
+            "name": _name(variant),
+            "mb": variant.artifact.size_bytes / 1e6,
+            "text": f"{megabytes(variant.artifact.size_bytes)} MB",
+            "status": str(variant.status),
+        }
+        for variant in tradeoffs(run)
+    ]
+    return {"bars": bars} if bars else None
