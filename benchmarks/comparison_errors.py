@@ -11,7 +11,7 @@ slower ones are called slower, or the slower ones turn out more than 5.5 % slowe
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
@@ -80,14 +80,35 @@ def main(benchmarks: int) -> bool:
         # Equal and unequal pairs in turn too, so that both meet the same noise.
         both = [(pairs.same(), pairs.slower()) for pairs in in_turn]
     same, slower = zip(*both, strict=True)
-    false = sum(ratio.faster or ratio.slower for ratio in same)
-    found = sum(ratio.slower for ratio in slower)
-    gain = median(ratio.median for ratio in slower) - 1
-    width = [median((ratio.high - ratio.low) / 2 for ratio in ratios) for ratios in (same, slower)]
-    print(f"equal models called different: {false} of {benchmarks} (at most {MOST_FALSE:.0%})")
-    print(f"models {gain:.1%} slower called slower: {found} of {benchmarks} (at least {LEAST_FOUND:.0%})")
-    print(f"half-width of the intervals, median: equal {width[0]:.1%}, slower {width[1]:.1%}")
+    for number, name in enumerate(SIZES):
+        of_size = slice(number, None, len(SIZES))
+        print(f"{name}: {summary(same[of_size], slower[of_size])}")
+    print(f"together: {summary(same, slower)}")
+    false, found, gain = different(same), called_slower(slower), gained(slower)
+    print(
+        f"held to: at most {MOST_FALSE:.0%} different, at least {LEAST_FOUND:.0%} slower, at most {TOO_EASY:.1%} of it"
+    )
     return false <= MOST_FALSE * benchmarks and found >= LEAST_FOUND * benchmarks and gain <= TOO_EASY
+
+
+def summary(same: Sequence[Ratio], slower: Sequence[Ratio]) -> str:
+    width = median((ratio.high - ratio.low) / 2 for ratio in (*same, *slower))
+    return (
+        f"{different(same)} of {len(same)} equal ones called different; {called_slower(slower)} of {len(slower)} that "
+        f"are {gained(slower):.1%} slower called slower; half-width of the intervals {width:.1%}"
+    )
+
+
+def different(ratios: Sequence[Ratio]) -> int:
+    return sum(ratio.faster or ratio.slower for ratio in ratios)
+
+
+def called_slower(ratios: Sequence[Ratio]) -> int:
+    return sum(ratio.slower for ratio in ratios)
+
+
+def gained(ratios: Sequence[Ratio]) -> float:
+    return median(ratio.median for ratio in ratios) - 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/probe_overhead.py [ROUNDS]
 
-First table: bare loop and probe take turns in one process, two inferences each, over the same samples, single-threaded;
+First table: bare loop and probe take turns in one process, a few inferences each, single-threaded over equal samples;
 ROUNDS times (default 50) with each of a few freshly loaded pairs of sessions, since where a model's memory lies moves
 its time too. The ratio is the median of those of neighbouring inferences. Second table: each model against itself in a
 few fresh processes, the way `compare` times two models: the ratio of every process, and how many intervals come within
@@ -31,13 +31,15 @@ from edgewright.tools.targets.request import LATENCY, ProbeRequest
 from edgewright.tools.workspace import Workspace
 
 QUICK = PROTOCOLS[ProtocolName.QUICK]
-PAIRS, RUNS_A_TURN, PROCESSES = 6, 2, 6
+PAIRS, PROCESSES = 6, 6
+# Inferences a turn: many where what happens between turns would weigh, few where other work would come between.
+TURNS = {"0.1 ms": 16, "1 ms": 8, "10 ms": 2}
 NEAR = 0.98, 1.02
 # Channels, depth and image size: about 0.1, 1 and 10 ms on one core of a server of 2023.
 SIZES = {"0.1 ms": (16, 20, 10), "1 ms": (32, 20, 16), "10 ms": (64, 20, 32)}
 
 
-def turns(path: Path, samples: Path, rounds: int) -> tuple[list[int], list[int]]:
+def turns(path: Path, samples: Path, rounds: int, a_turn: int) -> tuple[list[int], list[int]]:
     """Return the times of a bare loop and the probe's, in nanoseconds; time k of both were neighbours."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -49,17 +51,17 @@ def turns(path: Path, samples: Path, rounds: int) -> tuple[list[int], list[int]]
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         lane = timing.Lane("probe", onnxruntime_session.load(str(path), 1), feeds)
         for turn in range(rounds):
-            runs = RUNS_A_TURN * (turn + 1)
-            timing.measure([lane], warmup_runs=RUNS_A_TURN, warmup_s=0, runs=runs, duration_s=0, progress=progress)
+            runs = a_turn * (turn + 1)
+            timing.measure([lane], warmup_runs=a_turn, warmup_s=0, runs=runs, duration_s=0, progress=progress)
             times = []
-            for number in range(2 * RUNS_A_TURN):
-                feed = feeds[(RUNS_A_TURN * turn + number % RUNS_A_TURN) % SAMPLES]
+            for number in range(2 * a_turn):
+                feed = feeds[(a_turn * turn + number % a_turn) % SAMPLES]
                 begin = perf_counter_ns()
                 session.run(None, feed)
                 times.append(perf_counter_ns() - begin)
             # The first turn warms both up, and the first inferences of a turn find the other model in the caches.
-            bare += times[RUNS_A_TURN:] if turn else []
-        probed += lane.times_ns[RUNS_A_TURN:]
+            bare += times[a_turn:] if turn else []
+        probed += lane.times_ns[a_turn:]
     return bare, probed
 
 
@@ -77,7 +79,7 @@ def main(rounds: int) -> bool:
         data = {name: keep_images(workspace, channels, size) for name, (channels, _, size) in SIZES.items()}
         print("model    probe P50 [ms]  bare P50 [ms]  probe / bare")
         for name, model in models.items():
-            bare, probed = map(np.array, turns(workspace.path_of(model.sha256), data[name][1], rounds))
+            bare, probed = map(np.array, turns(workspace.path_of(model.sha256), data[name][1], rounds, TURNS[name]))
             ratio = float(np.median(probed / bare))
             held &= NEAR[0] <= ratio <= NEAR[1]
             print(f"{name:8} {np.median(probed) / 1e6:14.4f} {np.median(bare) / 1e6:14.4f} {ratio:13.3f}")
