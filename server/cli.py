@@ -46,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("runs", help="list the runs")
     state = commands.add_parser("state", help="show where a run stands")
     state.add_argument("run")
+    knowledge = commands.add_parser("knowledge", help="notes of your own for search_knowledge")
+    knowledge.add_argument("action", choices=["add"], help="index a folder of Markdown, text and PDF files")
+    knowledge.add_argument("folder", type=Path)
+    knowledge.add_argument("--collection", default="own", help="name that searches can be limited to (own)")
     config = commands.add_parser("client-config", help="print the snippet for a client's configuration")
     config.add_argument("client", choices=sorted(CLIENTS))
 
@@ -130,6 +134,19 @@ def state(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def knowledge(arguments: argparse.Namespace) -> int:
+    """Index a folder of the user's own notes; what the collection held before is replaced."""
+    from edgewright.knowledge import own
+
+    shelf = _settings(arguments).state_folder / "knowledge"
+    added = own.add(arguments.folder.expanduser(), shelf, arguments.collection)
+    for name, why in added.skipped.items():
+        print(f"left out {name}: {why}", file=sys.stderr)
+    print(f"{added.files} file(s), {added.passages} passage(s) in the collection {arguments.collection!r}.")
+    print("search_knowledge finds them, marked as untrusted text.")
+    return 0 if added.files else 1
+
+
 def client_config(arguments: argparse.Namespace) -> int:
     """Print a client's snippet."""
     roots = arguments.root or [Path.cwd()]
@@ -140,5 +157,13 @@ def client_config(arguments: argparse.Namespace) -> int:
 
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
-    {"serve": serve, "demo": demo, "doctor": doctor, "runs": runs, "state": state, "client-config": client_config}
+    {
+        "serve": serve,
+        "demo": demo,
+        "doctor": doctor,
+        "runs": runs,
+        "state": state,
+        "knowledge": knowledge,
+        "client-config": client_config,
+    }
 )

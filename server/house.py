@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgewright.knowledge.library import Library
 from edgewright.server.jobs import Jobs
 from edgewright.server.settings import Settings
 from edgewright.state.errors import EdgewrightError
@@ -19,12 +20,14 @@ class House:
         ledger: The record of every run.
         store: Files by digest.
         jobs: Background work.
+        library: Notes to look answers up in.
     """
 
     settings: Settings
     ledger: Ledger
     store: Store
     jobs: Jobs
+    library: Library
 
     @classmethod
     def open(cls, settings: Settings) -> "House":
@@ -35,7 +38,8 @@ class House:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / "host.lock").touch(mode=0o600)
         ledger, store = Ledger(folder / "edgewright.db"), Store(folder / "objects")
-        return cls(settings, ledger, store, Jobs(folder / "jobs", folder / "packages", ledger, store))
+        jobs = Jobs(folder / "jobs", folder / "packages", ledger, store)
+        return cls(settings, ledger, store, jobs, Library(folder / "knowledge"))
 
     @property
     def host_lock(self) -> Path:

@@ -19,7 +19,8 @@ from edgewright.server.catalog import ToolSpec
 from edgewright.server.changes import Changes
 from edgewright.server.guard import Door, Granted, parse
 from edgewright.server.house import House
-from edgewright.server.replies import Reply, to_refusal, to_result
+from edgewright.server.replies import to_refusal, to_result
+from edgewright.server.search import search
 from edgewright.state.errors import Code, CorruptArtifact, CorruptLedger, EdgewrightError, Refusal, Refused
 from edgewright.state.events import Event, JobOutcome
 from edgewright.state.run import Run
@@ -45,7 +46,7 @@ class EdgewrightTool(Tool):
             title=spec.title,
             description=spec.description,
             parameters=published(spec.request),
-            fn_metadata=FuncMetadata(arg_model=ArgModelBase, output_schema=published(Reply)),
+            fn_metadata=FuncMetadata(arg_model=ArgModelBase, output_schema=published(spec.reply)),
             is_async=True,
             context_kwarg=None,
             annotations=spec.annotations,
@@ -75,6 +76,8 @@ class EdgewrightTool(Tool):
                 if request.run is not None:
                     await anyio.to_thread.run_sync(self._settle_if_possible, request.run)
                 return to_result(await anyio.to_thread.run_sync(answers.state_of, self._house, request))
+            case requests.SearchKnowledge() | requests.SearchCodeExamples():
+                return to_result(await anyio.to_thread.run_sync(search, self._house.library, request))
             case requests.GetJob():
                 return await self._wait(request.job, request.wait_seconds, context)
             case requests.CancelJob():
