@@ -1,14 +1,11 @@
-"""The strategies as data: which step to recommend next, and why. They recommend; the phase table decides what is legal.
-
-The order of each list is the order of preference on that device. Rewriting the graph comes late: ONNX Runtime does the
-same when it loads a model, so the file alone gains little by it.
-"""
+"""Which call to recommend next, and why: the strategies of `advice.toml`; the phase table decides what is legal."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from edgewright.knowledge.strategies import ADVISED, STRATEGIES, Idea
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import Code, Refusal
 from edgewright.state.evidence import Label, Latency
@@ -26,30 +23,13 @@ class Advice:
         tool: Name of the tool.
         arguments: Its arguments, complete.
         why: The reason in one sentence.
+        see: The note that says more, if there is one.
     """
 
     tool: str
     arguments: Mapping[str, object]
     why: str
-
-
-@dataclass(frozen=True)
-class Idea:
-    """One step that a strategy knows.
-
-    Attributes:
-        call: `quantize` or `convert`.
-        option: The scheme or operation, as the recipe of its result names it.
-        arguments: Arguments of the call beside the run.
-        why: The reason in one sentence.
-        fits: Whether it can help this run at all.
-    """
-
-    call: Call
-    option: str
-    arguments: Mapping[str, object]
-    why: str
-    fits: Callable[[Run], bool]
+    see: str = ""
 
 
 def _share_of(run: Run, *op_types: str) -> float:
@@ -72,73 +52,32 @@ def _is_telling(run: Run, latency: Latency) -> bool:
     return run.started.target_device is Device.CPU_GENERIC or latency.environment.label is Label.TARGET
 
 
+_MOMENTS = ADVISED.moments
 _MATMULS = ("MatMul", "Gemm", "FusedMatMul", "FusedGemm")
 _CONVOLUTIONS = ("Conv", "FusedConv", "ConvTranspose")
 
-SIMPLIFY = Idea(
-    Call.CONVERT,
-    "simplify",
-    {"format": "onnx", "operations": ["simplify"]},
-    "folds constants and drops what computes nothing, with the outputs unchanged",
-    lambda _run: True,
-)
-DYNAMIC = Idea(
-    Call.QUANTIZE,
-    "int8_dynamic",
-    {"scheme": "int8_dynamic", "base": "original"},
-    "most of the time goes into matrix products, which dynamic INT8 speeds up without calibration",
-    lambda run: _share_of(run, *_MATMULS) > 0.3,
-)
-STATIC = Idea(
-    Call.QUANTIZE,
-    "int8_static",
-    {"scheme": "int8_static", "base": "original"},
-    "static INT8 with real calibration data is the fastest scheme for convolutions on a CPU",
-    lambda run: _has_calibration(run) and _share_of(run, *_MATMULS, *_CONVOLUTIONS) > 0,
-)
-STATIC_PER_TENSOR = Idea(
-    Call.QUANTIZE,
-    "int8_static",
-    {"scheme": "int8_static", "per_channel": False, "base": "original"},
-    "one scale per tensor is sometimes faster, and sometimes more accurate, than one per channel",
-    _has_calibration,
-)
-STATIC_ENTROPY = Idea(
-    Call.QUANTIZE,
-    "int8_static",
-    {"scheme": "int8_static", "calibration_method": "entropy", "calibration_samples": 500, "base": "original"},
-    "ranges by entropy instead of extremes help where outliers widen them",
-    _has_calibration,
-)
-HALF = Idea(
-    Call.QUANTIZE,
-    "fp16",
-    {"scheme": "fp16", "base": "original"},
-    "halves the file; a CPU computes it in FP32, so expect no speed from it",
-    lambda _run: True,
-)
-
-STRATEGIES: Mapping[Device, tuple[Idea, ...]] = MappingProxyType(
+CONDITIONS: Mapping[str, Callable[[Run], bool]] = MappingProxyType(
     {
-        Device.CPU_GENERIC: (DYNAMIC, STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, SIMPLIFY, HALF),
-        Device.RASPBERRY_PI_5: (STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, HALF),
-        Device.RASPBERRY_PI_4: (STATIC, STATIC_PER_TENSOR, STATIC_ENTROPY, HALF),
-        Device.JETSON_ORIN_NANO: (HALF, STATIC, STATIC_ENTROPY),
+        "matrix_products_take_the_time": lambda run: _share_of(run, *_MATMULS) > 0.3,
+        "products_take_time": lambda run: _share_of(run, *_MATMULS, *_CONVOLUTIONS) > 0,
+        "calibration_is_there": _has_calibration,
     }
 )
+"""What `fits` in advice.toml may name."""
 
 
 def advise(run: Run) -> tuple[Advice, ...]:
     """Return the legal calls on a run, the recommended one first."""
     if run.job is not None:
         return (
-            Advice("get_job", {"job": run.job.id}, f"{run.job.call} is at work"),
+            Advice("get_job", {"job": run.job.id}, f"{run.job.call} is at work", _MOMENTS["at_work"]),
             Advice("cancel_job", {"job": run.job.id}, "ends it and leaves the run as it was"),
         )
     legal = legal_calls(run.phase)
     advice: list[Advice] = []
     if Call.BENCHMARK in legal:
-        advice.append(Advice("benchmark", {"run": run.id}, "times the candidate beside the baseline"))
+        why = "times the candidate beside the baseline"
+        advice.append(Advice("benchmark", {"run": run.id}, why, _MOMENTS["benchmark"]))
     if Call.VALIDATE in legal:
         advice += _on_verdict(run)
     if Call.QUANTIZE in legal:
@@ -149,9 +88,8 @@ def advise(run: Run) -> tuple[Advice, ...]:
 
 
 def _start_again() -> Advice:
-    return Advice(
-        "get_state", {}, "this run has no baseline; profile_model, with corrected arguments, starts a new one"
-    )
+    why = "this run has no baseline; profile_model, with corrected arguments, starts a new one"
+    return Advice("get_state", {}, why, _MOMENTS["no_baseline"])
 
 
 def _on_verdict(run: Run) -> list[Advice]:
@@ -159,27 +97,37 @@ def _on_verdict(run: Run) -> list[Advice]:
     step = run.open_step
     verdict = run.verdict_of(step) if step else None
     if verdict is None:
-        return [Advice("validate", {"run": run.id}, "measures the candidate's accuracy on the baseline's data")]
-    revert = Advice("decide", {"run": run.id, "decision": "revert"}, "puts the candidate aside")
-    if verdict.outcome is not Outcome.PASS:
+        why = "measures the candidate's accuracy on the baseline's data"
+        return [Advice("validate", {"run": run.id}, why, _MOMENTS["validate"])]
+    failed = verdict.outcome is not Outcome.PASS
+    see = _MOMENTS["failed" if failed else "not_faster"]
+    revert = Advice("decide", {"run": run.id, "decision": "revert"}, "puts the candidate aside", see)
+    if failed:
         return [revert]
     faster = step is not None and step.benchmark is not None and step.benchmark.ratio.faster
     why = "it passes and is faster" if faster else "it passes, but no speed-up is shown: keep it only for its size"
-    keep = Advice("decide", {"run": run.id, "decision": "keep"}, why)
+    keep = Advice("decide", {"run": run.id, "decision": "keep"}, why, _MOMENTS["passed"])
     return [keep, revert] if faster else [revert, keep]
 
 
 def _on_steps(run: Run) -> list[Advice]:
     """Return the steps that were not tried yet, and packaging where it is possible and worth it."""
-    ideas = [idea for idea in STRATEGIES[run.started.target_device] if idea.fits(run) and not _tried(run, idea)]
-    steps = [Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why) for idea in ideas[:2]]
+    ideas = [idea for idea in STRATEGIES[run.started.target_device] if _fits(run, idea) and not _tried(run, idea)]
+    steps = [Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why, idea.note) for idea in ideas[:2]]
     look = Advice("get_state", {"run": run.id}, "")
     if _is_packaged(run):
-        return [replace(look, why="the best artifact is packaged; further steps stay possible"), *steps]
+        why = "the best artifact is packaged; further steps stay possible"
+        return [replace(look, why=why, see=_MOMENTS["packaged"]), *steps]
     if (refusal := _packaging_refused(run)) is not None:
-        return [*steps, replace(look, why=f"packaging would be refused: {refusal.why}")]
-    package = Advice("package", {"run": run.id}, "ships the best kept artifact, or the original where nothing was kept")
+        why = f"packaging would be refused: {refusal.why}"
+        return [*steps, replace(look, why=why, see=_MOMENTS["not_packaged"])]
+    why = "ships the best kept artifact, or the original where nothing was kept"
+    package = Advice("package", {"run": run.id}, why, _MOMENTS["package"])
     return [package, *steps] if not steps or _target_reached(run) else [*steps, package]
+
+
+def _fits(run: Run, idea: Idea) -> bool:
+    return all(CONDITIONS[name](run) for name in idea.fits)
 
 
 def _packaging_refused(run: Run) -> Refusal | None:

@@ -42,7 +42,7 @@ def legal_next(run: Run | None) -> list[Next]:
     if run is None:
         return [Next(tool="get_state", arguments={}, why="lists runs, jobs and allowed folders")]
     first, *others = advise(run)[:NEXT_SHOWN]
-    recommended = Next(tool=first.tool, arguments=dict(first.arguments), why=first.why)
+    recommended = Next(tool=first.tool, arguments=dict(first.arguments), why=first.why, see=first.see)
     return [recommended, *(Next(tool=other.tool, arguments=dict(other.arguments)) for other in others)]
 
 

@@ -33,7 +33,7 @@ class ToolSpec:
     request: type[requests.Request]
     plan: plans.Planner | None = None
     read_only: bool = False
-    reply: type[Reply] = Reply
+    reply: type[Reply | Found] = Reply
 
     @property
     def annotations(self) -> ToolAnnotations:

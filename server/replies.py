@@ -10,6 +10,7 @@ from typing import Literal
 from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 
+from edgewright.knowledge.strategies import ADVISED
 from edgewright.state.errors import Refusal
 from edgewright.tools.legible import legible
 
@@ -54,20 +55,18 @@ class Result(BaseModel):
     untrusted: bool = False
 
 
-class Found(Reply):
-    """What a search answers."""
+class Found(BaseModel):
+    """What a search answers; it belongs to no run."""
 
+    status: Literal["done", "refused"]
+    summary: str = ""
     results: list[Result] = Field(default_factory=list, description="The best first")
 
 
-def to_result(reply: Reply) -> CallToolResult:
+def to_result(reply: Reply | Found) -> CallToolResult:
     """Return a reply as text and structure."""
     content = harmless(reply.model_dump(mode="json", exclude_defaults=True))
-    lines = [reply.summary, *(f"Warning: {warning}" for warning in reply.warnings)]
-    lines += [f"Note: {note}" for note in reply.notes]
-    if isinstance(reply, Found):
-        lines += map(_cited, reply.results)
-    lines += [f"Next: {_call(call)}" + (f" - {call.why}" if call.why else "") for call in reply.next]
+    lines = _found(reply) if isinstance(reply, Found) else _lines(reply)
     return CallToolResult(
         content=[TextContent(type="text", text=str(harmless("\n".join(lines))))],
         structured_content=content if isinstance(content, dict) else {},
@@ -76,7 +75,8 @@ def to_result(reply: Reply) -> CallToolResult:
 
 
 def to_refusal(refusal: Refusal, *, run: str | None, phase: str | None, legal: list[Next]) -> CallToolResult:
-    """Return a refusal as an error result: what, why, the numbers, and which calls are legal now (P12)."""
+    """Return a refusal as an error result: what, why, the numbers, which calls are legal now (P12), and a note."""
+    note = ADVISED.refusals.get(refusal.code, "")
     content = harmless(
         {
             "status": "refused",
@@ -89,6 +89,7 @@ def to_refusal(refusal: Refusal, *, run: str | None, phase: str | None, legal: l
             "run": run or "",
             "phase": phase or "",
             "next": [call.model_dump(mode="json", exclude_defaults=True) for call in legal],
+            **({"see": note} if note else {}),
         }
     )
     lines = [refusal.sentence, *(f"Next: {_call(call)}" for call in legal)]
@@ -97,6 +98,16 @@ def to_refusal(refusal: Refusal, *, run: str | None, phase: str | None, legal: l
         structured_content=content if isinstance(content, dict) else {},
         is_error=True,
     )
+
+
+def _lines(reply: Reply) -> list[str]:
+    lines = [reply.summary, *(f"Warning: {warning}" for warning in reply.warnings)]
+    lines += [f"Note: {note}" for note in reply.notes]
+    return lines + [f"Next: {_call(call)}" + (f" - {call.why}" if call.why else "") for call in reply.next]
+
+
+def _found(found: Found) -> list[str]:
+    return [found.summary, *map(_cited, found.results)]
 
 
 def _cited(result: Result) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
+from edgewright.knowledge.note import bundled
 from edgewright.server import state_block
 from edgewright.server.changes import STATE_URI
 from edgewright.server.house import House
@@ -42,6 +43,16 @@ def add_resources(server: MCPServer[Any], house: House) -> None:
         from edgewright.tools.datasets.guide import CARD_GUIDE  # read seldom, and it costs start-up time
 
         return CARD_GUIDE
+
+    @server.resource("edgewright://knowledge/notes/{name}", name="note", title="A note", mime_type="text/markdown")
+    def note_text(name: str) -> str:
+        """Return one note as a whole: what `see` and `source_path` name."""
+        wanted = f"knowledge/notes/{name}"
+        found = next((note for note in bundled() if note.path == wanted), None)
+        if found is None:
+            raise ResourceNotFoundError(f"there is no note {wanted}")
+        sources = "\n".join(f"- {source.title}: {source.at}" for source in found.sources)
+        return f"{found.body}\n\nHolds for: {', '.join(found.versions)}. Checked {found.date}.\n\n{sources}\n"
 
     @server.resource("edgewright://manifest-schema", name="manifest-schema", mime_type="application/schema+json")
     def schema() -> str:
