@@ -46,6 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("runs", help="list the runs")
     state = commands.add_parser("state", help="show where a run stands")
     state.add_argument("run")
+    evaluation = commands.add_parser("eval", help="put agents to the test: scenarios, honest and dishonest")
+    evaluation.add_argument("suite", nargs="*", help="honest, dishonest, or the path of a suite file (both)")
+    evaluation.add_argument("--agent", default="follower", help="who gets the honest tasks: package.module:function")
+    evaluation.add_argument("--quick", action="store_true", help="leave out the slow scenarios")
+    evaluation.add_argument("--record", type=Path, help="also write the results, as JSON, to this file")
+
     knowledge = commands.add_parser("knowledge", help="notes of your own for search_knowledge")
     knowledge.add_argument("action", choices=["add"], help="index a folder of Markdown, text and PDF files")
     knowledge.add_argument("folder", type=Path)
@@ -58,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
             "--root", type=Path, action="append", default=[], help="folder that models may be read from"
         )
     for name, command in commands.choices.items():
-        if name == "client-config":
+        if name in {"client-config", "eval"}:
             continue
         command.add_argument("--state-folder", type=Path, help="where ledger, files and packages lie")
     return parser
@@ -134,6 +140,13 @@ def state(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Play suites of scenarios."""
+    from edgewright.server.evaluation.run import evaluate
+
+    return evaluate(tuple(arguments.suite), agent=arguments.agent, quick=arguments.quick, record=arguments.record)
+
+
 def knowledge(arguments: argparse.Namespace) -> int:
     """Index a folder of the user's own notes; what the collection held before is replaced."""
     from edgewright.knowledge import own
@@ -163,6 +176,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "doctor": doctor,
         "runs": runs,
         "state": state,
+        "eval": evaluate,
         "knowledge": knowledge,
         "client-config": client_config,
     }
