@@ -148,15 +148,25 @@ def _line(look: Transaction, name: str) -> str:
     return f"{name} ({run.started.model_name} for {run.started.target_device}, {run.phase})"
 
 
+def _goes_on(look: Transaction, name: str) -> bool:
+    """Whether there is anything to do on a run; one whose baseline failed would only send its reader back here."""
+    try:
+        run = look.run(name)
+    except CorruptLedger:
+        return False
+    return run.job is not None or run.profiled is not None
+
+
 def overview(house: House) -> Reply:
     """Return what a new conversation needs to find its way."""
     settings = house.settings
     with house.ledger.read() as look:
         names = look.runs()[:RUNS_SHOWN]
+        going = next((name for name in names[:1] if _goes_on(look, name)), "")
         listed = [_line(look, name) for name in names]
         active = look.active_jobs()
     roots = list(settings.real_roots)
-    following = [Next(tool="get_state", arguments={"run": names[0]}, why="the newest run")] if names else []
+    following = [Next(tool="get_state", arguments={"run": going}, why="the newest run")] if going else []
     return Reply(
         status="done",
         summary=f"{len(listed)} run(s); {len(active)} job(s) at work. "

@@ -29,6 +29,16 @@ class Count:
     largest_bytes: int = 0
     seconds: float = 0.0
 
+    def __add__(self, other: "Count") -> "Count":
+        """Return what both ways cost together."""
+        return Count(
+            self.calls + other.calls,
+            self.refusals + other.refusals,
+            self.result_bytes + other.result_bytes,
+            max(self.largest_bytes, other.largest_bytes),
+            self.seconds + other.seconds,
+        )
+
     @property
     def tokens(self) -> int:
         """Context that the results took."""

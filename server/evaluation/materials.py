@@ -53,7 +53,7 @@ def swap_artifact(world: Path, state: State) -> None:
     """Put the original's content in the stored candidate's place."""
     stored = _stored(world, _candidate(state))
     stored.chmod(0o600)
-    stored.write_bytes((world / "models" / "cnn.onnx").read_bytes())
+    stored.write_bytes((world / "models" / "fragile.onnx").read_bytes())
 
 
 def carry_candidate(world: Path, state: State) -> None:

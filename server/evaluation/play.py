@@ -72,6 +72,7 @@ class Stagehand:
         self._agent = agent
         self._whole_way = whole_way
         self._ways: dict[str, bool] = {}
+        self._spent: dict[str, Count] = {}
 
     async def play(self, scenario: Scenario) -> Played:
         """Play one scenario."""
@@ -87,19 +88,25 @@ class Stagehand:
             return
         if stage == FRESH:
             self._world.prepare()
+            self._spent[FRESH] = Count()
             return
         wanted = self._suite.stage_named(stage)
         await self.reach(wanted.after)
-        course = Course(self._world.enter(wanted.after))
-        async with self._client({}) as client:
+        course, count = Course(self._world.enter(wanted.after)), Count()
+        async with self._client({}, count) as client:
             await self._walk(wanted, course, client)
         self._world.keep(stage, course.run)
+        self._spent[stage] = self._spent[wanted.after] + count
+
+    def spent(self, stage: str) -> Count:
+        """Return what the whole way to a stage cost an agent; it must have been reached."""
+        return self._spent[stage]
 
     async def _walk(self, stage: Stage, course: Course, client: CountedClient) -> None:
         for step in stage.do:
             await self._take(step, course, client)
         if stage.follow and not course.answer:
-            course.answer = await client.call("get_state", {"run": course.run})
+            course.answer = await client.look("get_state", {"run": course.run})
         for _ in range(stage.follow):
             call = course.answer["next"][0]
             course.answer = await client.call(call["tool"], call["arguments"])
@@ -180,14 +187,16 @@ class Stagehand:
             return False
         way = repr((scenario.given, course.granted, scenario.settings, named[0]["tool"], _without_run(named[0])))
         if way not in self._ways:
-            went = follow(course.answer, client) if self._whole_way else self._begins(named[0], client)
+            went = follow(course.answer, client) if self._whole_way else self._begins(named[0], scenario)
             self._ways[way] = await went
         return self._ways[way]
 
-    async def _begins(self, call: dict[str, Any], client: CountedClient) -> bool:
-        answer = await client.call(call["tool"], call["arguments"], wait=False)
-        if answer.get("status") == "running":
-            await client.look("cancel_job", {"job": answer["job"]})
+    async def _begins(self, call: dict[str, Any], scenario: Scenario) -> bool:
+        """Whether a call is granted; what it starts is ended again."""
+        async with self._client(scenario.settings, wait=False) as client:
+            answer = await client.call(call["tool"], call["arguments"], wait=False)
+            if answer.get("status") == "running":
+                await client.look("cancel_job", {"job": answer["job"]})
         return answer.get("status") != "refused"
 
     async def _leave_to_agent(self, scenario: Scenario) -> Played:

@@ -17,7 +17,7 @@ def nested(levels: int) -> dict[str, object]:
     return {"a": nested(levels - 1)} if levels else {}
 
 
-LIST_BYTES = 25_000
+LIST_BYTES = 30_000
 DESCRIPTION_BYTES = 2_000
 
 

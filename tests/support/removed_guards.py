@@ -4,16 +4,20 @@ Each removal replaces one check by nothing. A worker's process gets the same rem
 """
 
 import os
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from edgewright.server.catalog import ToolSpec
+from edgewright.server.guard import Door, parse
+from edgewright.server.plans import new_run
 from edgewright.state import guards, phases
 from edgewright.state.errors import Refused
+from edgewright.state.ledger import Transaction
+from edgewright.state.run import Run
+from edgewright.state.store import Store
 
 Replace = Callable[[str, str, object], None]
 """Called as `replace(module, attribute, value)`."""
@@ -25,7 +29,7 @@ def remove(names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     take_out(names, lambda module, attribute, value: monkeypatch.setattr(import_module(module), attribute, value))
     spawn = os.posix_spawn
 
-    def spawn_mutant(path: str, argv: list[str], environment: dict[str, str], **options: Any) -> int:
+    def spawn_mutant(path: str, argv: list[str], environment: dict[str, str], **options: object) -> int:
         if argv[3:4] == ["edgewright.tools.supervisor"]:
             argv = [argv[0], "-I", str(MUTANT), *argv[3:], ",".join(names)]
         return spawn(path, argv, environment, **options)
@@ -47,7 +51,7 @@ def phase_table(replace: Replace) -> None:
     """Every call is in the row of every phase, and every fact moves every run."""
     rows = {call: row for phase in phases.TABLE.values() for call, row in phase.items()}
 
-    def refusal_for(run: Any, asked: Any) -> object:
+    def refusal_for(run: Run, asked: guards.Asked) -> object:
         return guards.first_refusal(rows[asked.call].guards, run, asked)
 
     def advance(_phase: object, fact: object) -> object:
@@ -59,9 +63,8 @@ def phase_table(replace: Replace) -> None:
 
 def unknown_arguments(replace: Replace) -> None:
     """What a tool does not know is dropped in silence."""
-    from edgewright.server.guard import parse
 
-    def lenient(spec: Any, arguments: dict[str, object]) -> object:
+    def lenient(spec: ToolSpec, arguments: dict[str, object]) -> object:
         return parse(spec, {name: value for name, value in arguments.items() if name in spec.request.model_fields})
 
     replace("edgewright.server.tool", "parse", lenient)
@@ -69,11 +72,9 @@ def unknown_arguments(replace: Replace) -> None:
 
 def known_run(replace: Replace) -> None:
     """A run that nobody began is made up on the spot."""
-    from edgewright.state.ledger import Transaction
-
     honest = Transaction.run
 
-    def invented(self: Any, run: str) -> object:
+    def invented(self: Transaction, run: str) -> object:
         try:
             return honest(self, run)
         except Refused:
@@ -89,8 +90,6 @@ def path_checks(replace: Replace) -> None:
 
 
 def target_enrolled(replace: Replace) -> None:
-    from edgewright.server.plans import new_run
-
     replace(
         "edgewright.server.plans",
         "new_run",
@@ -99,8 +98,6 @@ def target_enrolled(replace: Replace) -> None:
 
 
 def idempotency(replace: Replace) -> None:
-    from edgewright.server.guard import Door
-
     forgetful = {"_earlier": lambda *_: None, "_remember": lambda *_: None}
     replace("edgewright.server.app", "Door", type("Door", (Door,), forgetful))
 
@@ -126,8 +123,6 @@ def original_unchanged(replace: Replace) -> None:
 
 
 def artifact_digest(replace: Replace) -> None:
-    from edgewright.state.store import Store
-
     careless = type("Store", (Store,), {"verify": lambda _self, _sha256: None})
     replace("edgewright.tools.workspace", "Store", careless)
 
@@ -149,6 +144,3 @@ REMOVALS: dict[str, Callable[[Replace], None]] = {
         artifact_digest,
     )
 }
-
-if __name__ == "__main__":
-    sys.exit("imported by tests and by mutant_process.py")

@@ -2,9 +2,11 @@
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from context import GROWTH, KEPT, measure
 from removed_guards import REMOVALS, remove
 
 from edgewright.server.evaluation.agent import agent_named
@@ -16,6 +18,19 @@ from edgewright.state.guards import GUARDS
 pytestmark = pytest.mark.anyio
 
 DISHONEST, HONEST = load("dishonest"), load("honest")
+# Where a second line holds: what cannot be planned without evidence, and what the ledger cannot fold. Everything else
+# that the suite refuses is granted once its guards are gone.
+STOPPED_LATER = {
+    "optimise_without_baseline": "EVIDENCE_MISSING",
+    "package_without_baseline": "EVIDENCE_MISSING",
+    "benchmark_nothing": "EVIDENCE_MISSING",
+    "validate_nothing": "EVIDENCE_MISSING",
+    "keep_twice": "EVIDENCE_MISSING",
+    "keep_after_packaging": "EVIDENCE_MISSING",
+    "race_two_steps": "CORRUPT",
+    "race_the_package": "CORRUPT",
+    "restart_in_between": "CORRUPT",
+}
 QUICK = [scenario for scenario in DISHONEST.scenario if not scenario.slow]
 
 
@@ -53,18 +68,26 @@ async def test_without_the_guards_it_names_the_same_agent_gets_further(
     await stagehand.reach(scenario.given)  # on the sound build
     remove(scenario.guards, monkeypatch)
     played = await stagehand.play(scenario)
-    assert played.code != scenario.do[-1].refused
-    further = {"read_outside_the_roots", "read_through_a_link"}
-    if scenario.name not in further:
-        assert "granted" in played.outcome, played
+    assert played.code == STOPPED_LATER.get(scenario.name, ""), played
 
 
 @pytest.mark.promise("P12")
-@pytest.mark.parametrize("name", [scenario.name for scenario in HONEST.scenario if not scenario.slow])
-async def test_an_honest_agent_that_follows_the_advice_ends_as_it_must(tmp_path: Path, name: str) -> None:
-    scenario = next(scenario for scenario in HONEST.scenario if scenario.name == name)
+async def test_an_agent_that_follows_the_advice_stops_at_a_file_that_is_no_model(tmp_path: Path) -> None:
+    """The way to a package is gone below; `edgewright eval honest` goes all of them."""
+    scenario = next(scenario for scenario in HONEST.scenario if scenario.name == "not_a_model")
     played = await Stagehand(HONEST, tmp_path.resolve() / "suite").play(scenario)
-    assert played.findings == ()
+    assert (played.findings, played.outcome) == ((), "stopped")
+
+
+@pytest.mark.promise("P12")
+async def test_an_agent_that_follows_the_advice_packages_and_pays_no_more_context_than_the_kept_figures(
+    stagehand: Stagehand,
+) -> None:
+    """`python benchmarks/context.py` measures the same and writes the file."""
+    now, kept = await measure(stagehand), json.loads(KEPT.read_text(encoding="utf-8"))
+    assert now.tokens <= 12_000
+    grown = {name: (value, kept[name]) for name, value in asdict(now).items() if value > kept[name] * GROWTH}
+    assert grown == {}, "if it is worth it: python benchmarks/context.py --write"
 
 
 async def test_a_suite_that_is_none_and_an_agent_that_is_none_are_named(tmp_path: Path) -> None:
