@@ -1,16 +1,12 @@
-"""The strategies as data: which step to recommend next, and why. They recommend; the phase table decides what is legal.
-
-The order of each list is the order of preference on that device. Rewriting the graph comes late: ONNX Runtime does the
-same when it loads a model, so the file alone gains little by it.
-"""
+"""Which call to recommend next, and why: the strategies of `advice.toml`; the phase table decides what is legal."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from edgewright.knowledge.strategies import ADVISED, STRATEGIES, Idea
 from edgewright.state.acceptance import unfit_calibration
-from edgewright.state.artifacts import Device, Format
 from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
 from edgewright.state.events import Reverted
@@ -29,34 +25,15 @@ class Advice:
         tool: Name of the tool.
         arguments: Its arguments, complete.
         why: The reason in one sentence.
+        see: The note that says more, if there is one.
         after: The call that has to be made first; empty where this one is legal now.
     """
 
     tool: str
     arguments: Mapping[str, object]
     why: str
+    see: str = ""
     after: str = ""
-
-
-@dataclass(frozen=True)
-class Idea:
-    """One step that a strategy knows.
-
-    Attributes:
-        call: `quantize` or `convert`.
-        option: The scheme or operation, as the recipe of its result names it.
-        arguments: Arguments of the call beside the run.
-        why: The reason in one sentence.
-        fits: Whether it can help this run at all.
-        format: What it works on.
-    """
-
-    call: Call
-    option: str
-    arguments: Mapping[str, object]
-    why: str
-    fits: Callable[[Run], bool]
-    format: Format = Format.ONNX
 
 
 def _share_of(run: Run, *op_types: str) -> float:
@@ -83,112 +60,36 @@ def _asked(run: Run, call: Call) -> Asked:
     return Asked(call, run.started.policy, datetime.now(UTC), enrolled=run.enrolled_at_start)
 
 
-_MATMULS = ("MatMul", "Gemm", "FusedMatMul", "FusedGemm")
-_CONVOLUTIONS = ("Conv", "FusedConv", "ConvTranspose")
-
-SIMPLIFY = Idea(
-    Call.CONVERT,
-    "simplify",
-    {"format": "onnx", "operations": ["simplify"]},
-    "folds constants and drops what computes nothing, with the outputs unchanged",
-    lambda _run: True,
-)
-DYNAMIC = Idea(
-    Call.QUANTIZE,
-    "int8_dynamic",
-    {"scheme": "int8_dynamic", "base": "original"},
-    "most of the time goes into matrix products, which dynamic INT8 speeds up without calibration",
-    lambda run: _share_of(run, *_MATMULS) > 0.3,
-)
-STATIC = Idea(
-    Call.QUANTIZE,
-    "int8_static",
-    {"scheme": "int8_static", "base": "original"},
-    "static INT8 with real calibration data is the fastest scheme for convolutions on a CPU",
-    lambda run: _has_calibration(run) and _share_of(run, *_MATMULS, *_CONVOLUTIONS) > 0,
-)
-STATIC_PER_TENSOR = Idea(
-    Call.QUANTIZE,
-    "int8_static",
-    {"scheme": "int8_static", "per_channel": False, "base": "original"},
-    "one scale per tensor is sometimes faster, and sometimes more accurate, than one per channel",
-    _has_calibration,
-)
-STATIC_EQUALIZED = Idea(
-    Call.QUANTIZE,
-    "int8_static",
-    {"scheme": "int8_static", "equalize": True, "base": "original"},
-    "channels that differ much in size lose their bits to the largest; equalising them keeps the function as it is",
-    _has_calibration,
-)
-STATIC_REPAIRED = Idea(
-    Call.QUANTIZE,
-    "int8_static",
-    {"scheme": "int8_static", "equalize": True, "correct_bias": True, "calibration_samples": 500, "base": "original"},
-    "corrected biases take out what rounding adds on average, at the cost of minutes",
-    _has_calibration,
-)
-HALF = Idea(
-    Call.QUANTIZE,
-    "fp16",
-    {"scheme": "fp16", "base": "original"},
-    "halves the file; a CPU computes it in FP32, so expect no speed from it",
-    lambda _run: True,
-)
-
-# The seed's order for ARM CPUs: float16, then full INT8 where the latency target is missed.
-LITE_HALF = Idea(
-    Call.QUANTIZE,
-    "fp16",
-    {"scheme": "fp16", "base": "original"},
-    "float16 halves the file and hardly moves accuracy: the safe first step on an ARM CPU",
-    lambda _run: True,
-    Format.TFLITE,
-)
-LITE_STATIC = Idea(
-    Call.QUANTIZE,
-    "int8_static",
-    {"scheme": "int8_static", "base": "original"},
-    "full INT8 with real calibration data is what an ARM CPU computes fastest",
-    _has_calibration,
-    Format.TFLITE,
-)
-LITE_DYNAMIC = Idea(
-    Call.QUANTIZE,
-    "int8_dynamic",
-    {"scheme": "int8_dynamic", "base": "original"},
-    "8-bit weights with activations in float32 lose less than full INT8 and need no calibration",
-    lambda _run: True,
-    Format.TFLITE,
-)
-_LITE = (LITE_HALF, LITE_STATIC, LITE_DYNAMIC)
-
+_MOMENTS = ADVISED.moments
 LAST_RESORT = (
     "when every scheme loses too much accuracy: more and broader calibration data, training with quantisation in the "
     "loop (QAT), or a smaller model"
 )
+_MATMULS = ("MatMul", "Gemm", "FusedMatMul", "FusedGemm")
+_CONVOLUTIONS = ("Conv", "FusedConv", "ConvTranspose")
 
-STRATEGIES: Mapping[Device, tuple[Idea, ...]] = MappingProxyType(
+CONDITIONS: Mapping[str, Callable[[Run], bool]] = MappingProxyType(
     {
-        Device.CPU_GENERIC: (DYNAMIC, STATIC, STATIC_PER_TENSOR, STATIC_EQUALIZED, STATIC_REPAIRED, SIMPLIFY, HALF),
-        Device.RASPBERRY_PI_5: (*_LITE, STATIC, STATIC_PER_TENSOR, STATIC_EQUALIZED, STATIC_REPAIRED, HALF),
-        Device.RASPBERRY_PI_4: (*_LITE, STATIC, STATIC_PER_TENSOR, STATIC_EQUALIZED, STATIC_REPAIRED, HALF),
-        Device.JETSON_ORIN_NANO: (HALF, STATIC, STATIC_EQUALIZED, STATIC_REPAIRED),
+        "matrix_products_take_the_time": lambda run: _share_of(run, *_MATMULS) > 0.3,
+        "products_take_time": lambda run: _share_of(run, *_MATMULS, *_CONVOLUTIONS) > 0,
+        "calibration_is_there": _has_calibration,
     }
 )
+"""What `fits` in advice.toml may name."""
 
 
 def advise(run: Run) -> tuple[Advice, ...]:
     """Return the legal calls on a run, the recommended one first."""
     if run.job is not None:
         return (
-            Advice("get_job", {"job": run.job.id}, f"{run.job.call} is at work"),
+            Advice("get_job", {"job": run.job.id}, f"{run.job.call} is at work", _MOMENTS["at_work"]),
             Advice("cancel_job", {"job": run.job.id}, "ends it and leaves the run as it was"),
         )
     legal = legal_calls(run.phase)
     advice: list[Advice] = []
     if Call.BENCHMARK in legal and run.open_step is not None:
-        advice.append(Advice("benchmark", {"run": run.id}, "times the candidate beside the baseline"))
+        why = "times the candidate beside the baseline"
+        advice.append(Advice("benchmark", {"run": run.id}, why, _MOMENTS["benchmark"]))
     if Call.VALIDATE in legal:
         advice += _on_verdict(run)
     if Call.QUANTIZE in legal:
@@ -199,9 +100,8 @@ def advise(run: Run) -> tuple[Advice, ...]:
 
 
 def _start_again() -> Advice:
-    return Advice(
-        "get_state", {}, "this run has no baseline; profile_model, with corrected arguments, starts a new one"
-    )
+    why = "this run has no baseline; profile_model, with corrected arguments, starts a new one"
+    return Advice("get_state", {}, why, _MOMENTS["no_baseline"])
 
 
 def _on_verdict(run: Run) -> list[Advice]:
@@ -209,23 +109,30 @@ def _on_verdict(run: Run) -> list[Advice]:
     step = run.open_step
     verdict = run.verdict_of(step) if step else None
     if verdict is None:
-        return [Advice("validate", {"run": run.id}, "measures the candidate's accuracy on the baseline's data")]
-    revert = Advice("decide", {"run": run.id, "decision": "revert"}, "puts the candidate aside")
+        why = "measures the candidate's accuracy on the baseline's data"
+        return [Advice("validate", {"run": run.id}, why, _MOMENTS["validate"])]
     if verdict.outcome is not Outcome.PASS:
-        if refusal_for(run, _asked(run, Call.KEEP)) is None:
-            return [Advice("decide", {"run": run.id, "decision": "keep"}, "a person accepted exactly this"), revert]
-        instead = [replace(advice, after=str(Call.REVERT)) for advice in alternatives(run)[:1]]
-        if not instead:
-            revert = replace(revert, why=f"{revert.why}; {LAST_RESORT}")
-        return [revert, *instead, *_on_acceptance(run)]
+        return _on_failure(run)
+    revert = Advice("decide", {"run": run.id, "decision": "revert"}, "puts the candidate aside", _MOMENTS["not_faster"])
+    keep = Advice("decide", {"run": run.id, "decision": "keep"}, "it passes and is faster", _MOMENTS["passed"])
     benchmark = step.benchmark if step else None
     if benchmark and not run.tells(benchmark.candidate):
         why = f"it passes; its speed on {run.started.target_device} is not known from here, so accuracy and size decide"
-        return [Advice("decide", {"run": run.id, "decision": "keep"}, why), revert]
-    faster = benchmark is not None and benchmark.ratio.faster
-    why = "it passes and is faster" if faster else "it passes, but no speed-up is shown: keep it only for its size"
-    keep = Advice("decide", {"run": run.id, "decision": "keep"}, why)
-    return [keep, revert] if faster else [revert, keep]
+        return [replace(keep, why=why), revert]
+    if benchmark is not None and benchmark.ratio.faster:
+        return [keep, revert]
+    return [revert, replace(keep, why="it passes, but no speed-up is shown: keep it only for its size")]
+
+
+def _on_failure(run: Run) -> list[Advice]:
+    """Return the ways out of the stop: put the candidate aside and try another step, or have a person accept it."""
+    revert = Advice("decide", {"run": run.id, "decision": "revert"}, "puts the candidate aside", _MOMENTS["failed"])
+    if refusal_for(run, _asked(run, Call.KEEP)) is None:
+        return [Advice("decide", {"run": run.id, "decision": "keep"}, "a person accepted exactly this"), revert]
+    instead = [replace(advice, after=str(Call.REVERT)) for advice in alternatives(run)[:1]]
+    if not instead:
+        revert = replace(revert, why=f"{revert.why}; {LAST_RESORT}")
+    return [revert, *instead, *_on_acceptance(run)]
 
 
 def alternatives(run: Run) -> tuple[Advice, ...]:
@@ -247,9 +154,9 @@ def _ideas(run: Run) -> list[Advice]:
     """Return what the device's strategy has left for a model of this format, the preferred one first."""
     have = run.profiled.original.format if run.profiled else None
     return [
-        Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why)
+        Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why, idea.note)
         for idea in STRATEGIES[run.started.target_device]
-        if idea.format is have and idea.fits(run) and not _tried(run, idea)
+        if idea.format is have and _fits(run, idea) and not _tried(run, idea)
     ]
 
 
@@ -260,16 +167,30 @@ def _on_steps(run: Run) -> list[Advice]:
         steps[1:] = _on_acceptance(run)
     look = Advice("get_state", {"run": run.id}, "")
     if _is_packaged(run):
-        return [replace(look, why="the best artifact is packaged; further steps stay possible"), *steps]
+        why = "the best artifact is packaged; further steps stay possible"
+        return [replace(look, why=why, see=_MOMENTS["packaged"]), *steps]
+    ship = _shipping(run)
+    if ship is None:
+        refusal = _packaging_refused(run)
+        why = f"packaging would be refused: {refusal.why}" if refusal else ""
+        return [*steps, replace(look, why=why, see=_MOMENTS["not_packaged"]), *_on_acceptance(run)]
+    return [ship, *steps] if not steps or _target_reached(run) else [*steps, ship]
+
+
+def _shipping(run: Run) -> Advice | None:
+    """Return the call that leads to a package: `package`, or the sustained run that it wants first."""
     refusal = _packaging_refused(run)
-    if refusal is not None and refusal.code is Code.SUSTAINED_MISSING:
-        sustain = Advice("benchmark", {"run": run.id, "protocol": "sustained"}, "package wants it: heat shows late")
-        return [sustain, *steps] if not steps or _target_reached(run) else [*steps, sustain]
-    if refusal is not None:
-        look = replace(look, why=f"packaging would be refused: {refusal.why}")
-        return [*steps, look, *_on_acceptance(run)]
-    package = Advice("package", {"run": run.id}, "ships the best kept artifact, or the original where nothing was kept")
-    return [package, *steps] if not steps or _target_reached(run) else [*steps, package]
+    if refusal is None:
+        why = "ships the best kept artifact, or the original where nothing was kept"
+        return Advice("package", {"run": run.id}, why, _MOMENTS["package"])
+    if refusal.code is not Code.SUSTAINED_MISSING:
+        return None
+    why = "package wants it: heat shows late"
+    return Advice("benchmark", {"run": run.id, "protocol": "sustained"}, why, _MOMENTS["sustained"])
+
+
+def _fits(run: Run, idea: Idea) -> bool:
+    return all(CONDITIONS[name](run) for name in idea.fits)
 
 
 def _packaging_refused(run: Run) -> Refusal | None:

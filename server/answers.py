@@ -44,7 +44,7 @@ def legal_next(run: Run | None) -> list[Next]:
     if run is None:
         return [Next(tool="get_state", arguments={}, why="lists runs, jobs and allowed folders")]
     first, *others = advise(run)[:NEXT_SHOWN]
-    recommended = Next(tool=first.tool, arguments=dict(first.arguments), why=first.why)
+    recommended = Next(tool=first.tool, arguments=dict(first.arguments), why=first.why, see=first.see)
     return [
         recommended,
         *(Next(tool=other.tool, arguments=dict(other.arguments), after=other.after) for other in others),
@@ -153,16 +153,26 @@ def _line(look: Transaction, name: str) -> str:
     return f"{name} ({run.started.model_name} for {run.started.target_device}, {run.phase})"
 
 
+def _goes_on(look: Transaction, name: str) -> bool:
+    """Whether there is anything to do on a run; one whose baseline failed would only send its reader back here."""
+    try:
+        run = look.run(name)
+    except CorruptLedger:
+        return False
+    return run.job is not None or run.profiled is not None
+
+
 def overview(house: House) -> Reply:
     """Return what a new conversation needs to find its way."""
     settings = house.settings
     with house.ledger.read() as look:
         names = look.runs()[:RUNS_SHOWN]
+        going = next((name for name in names[:1] if _goes_on(look, name)), "")
         listed = [_line(look, name) for name in names]
         active = look.active_jobs()
     roots = list(settings.real_roots)
     drawing = {} if pictures.available() else {"charts": pictures.INSTALL_LINE}
-    following = [Next(tool="get_state", arguments={"run": names[0]}, why="the newest run")] if names else []
+    following = [Next(tool="get_state", arguments={"run": going}, why="the newest run")] if going else []
     return Reply(
         status="done",
         summary=f"{len(listed)} run(s); {len(active)} job(s) at work. "

@@ -58,6 +58,16 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--output", type=Path, help="write it to this file")
     _add_approval(commands)
     _add_verify(commands)
+    evaluation = commands.add_parser("eval", help="put agents to the test: scenarios, honest and dishonest")
+    evaluation.add_argument("suite", nargs="*", help="honest, dishonest, or the path of a suite file (both)")
+    evaluation.add_argument("--agent", default="follower", help="who gets the honest tasks: package.module:function")
+    evaluation.add_argument("--quick", action="store_true", help="leave out the slow scenarios")
+    evaluation.add_argument("--record", type=Path, help="also write the results, as JSON, to this file")
+
+    knowledge = commands.add_parser("knowledge", help="notes of your own for search_knowledge")
+    knowledge.add_argument("action", choices=["add"], help="index a folder of Markdown, text and PDF files")
+    knowledge.add_argument("folder", type=Path)
+    knowledge.add_argument("--collection", default="own", help="name that searches can be limited to (own)")
     config = commands.add_parser("client-config", help="print the snippet for a client's configuration")
     config.add_argument("client", choices=sorted(CLIENTS))
 
@@ -66,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
             "--root", type=Path, action="append", default=[], help="folder that models may be read from"
         )
     for name, command in commands.choices.items():
-        if name in {"client-config", "verify"}:
+        if name in {"client-config", "verify", "eval"}:
             continue
         command.add_argument("--state-folder", type=Path, help="where ledger, files and packages lie")
     return parser
@@ -220,6 +230,26 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Play suites of scenarios."""
+    from edgewright.server.evaluation.run import evaluate
+
+    return evaluate(tuple(arguments.suite), agent=arguments.agent, quick=arguments.quick, record=arguments.record)
+
+
+def knowledge(arguments: argparse.Namespace) -> int:
+    """Index a folder of the user's own notes; what the collection held before is replaced."""
+    from edgewright.knowledge import own
+
+    shelf = _settings(arguments).state_folder / "knowledge"
+    added = own.add(arguments.folder.expanduser(), shelf, arguments.collection)
+    for name, why in added.skipped.items():
+        print(f"left out {name}: {why}", file=sys.stderr)
+    print(f"{added.files} file(s), {added.passages} passage(s) in the collection {arguments.collection!r}.")
+    print("search_knowledge finds them, marked as untrusted text.")
+    return 0 if added.files else 1
+
+
 def client_config(arguments: argparse.Namespace) -> int:
     """Print a client's snippet."""
     roots = arguments.root or [Path.cwd()]
@@ -241,6 +271,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "approve": approve,
         "verify": verify,
         "report": report,
+        "eval": evaluate,
+        "knowledge": knowledge,
         "client-config": client_config,
     }
 )

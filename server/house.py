@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgewright.knowledge.library import Library
 from edgewright.server.jobs import Jobs
 from edgewright.server.settings import Settings
 from edgewright.state.errors import EdgewrightError
@@ -23,6 +24,7 @@ class House:
         jobs: Background work.
         targets: What a person enrolled to measure on.
         authority: What a person enrolled here.
+        library: Notes to look answers up in.
     """
 
     settings: Settings
@@ -31,6 +33,7 @@ class House:
     jobs: Jobs
     targets: Targets
     authority: Authority
+    library: Library
 
     @classmethod
     def open(cls, settings: Settings) -> "House":
@@ -43,7 +46,7 @@ class House:
         ledger, store = Ledger(folder / "edgewright.db"), Store(folder / "objects")
         authority = Authority(folder)
         jobs = Jobs(folder / "jobs", folder / "packages", ledger, store, authority)
-        return cls(settings, ledger, store, jobs, Targets(folder / "targets"), authority)
+        return cls(settings, ledger, store, jobs, Targets(folder / "targets"), authority, Library(folder / "knowledge"))
 
     @property
     def host_lock(self) -> Path:

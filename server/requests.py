@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from edgewright.knowledge.library import LEAST_SCORE
 from edgewright.state.artifacts import Device
 
 RunHandle = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="Run handle, from profile_model")]
@@ -200,3 +201,20 @@ class CancelJob(Request):
     """Arguments of `cancel_job`."""
 
     job: JobHandle
+
+
+class SearchKnowledge(Request):
+    """Arguments of `search_knowledge`."""
+
+    query: str = Field(min_length=1, max_length=1000, description="A question or keywords")
+    collection: str | None = Field(None, max_length=32, description="edge_ai, python, or the user's own; default: all")
+    n_results: int = Field(5, ge=1, le=20, description="At most so many notes")
+    min_score: float = Field(LEAST_SCORE, ge=0, le=1, description="Leave out weaker matches")
+
+
+class SearchCodeExamples(Request):
+    """Arguments of `search_code_examples`."""
+
+    query: str = Field(min_length=1, max_length=1000, description="What the code should do")
+    language: str | None = Field(None, max_length=32, description="Such as python; default: any")
+    n_results: int = Field(5, ge=1, le=20, description="At most so many examples")

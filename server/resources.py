@@ -1,4 +1,4 @@
-"""What can be read without a tool: the state of a run, the form of a data card, the schema of a manifest."""
+"""What can be read without a tool: a run's state and report, the form of a data card, notes, the manifest's schema."""
 
 import json
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
+from edgewright.knowledge.note import bundled
 from edgewright.server import reports, state_block
 from edgewright.server.changes import STATE_URI
 from edgewright.server.house import House
@@ -18,6 +19,12 @@ REPORT_URI = "model-opt-report://{run}"
 
 def add_resources(server: MCPServer[Any], house: House) -> None:
     """Add the resources of a house to its server."""
+    _add_runs(server, house)
+    _add_reading(server)
+
+
+def _add_runs(server: MCPServer[Any], house: House) -> None:
+    """Add what can be read of a run."""
 
     def run_named(run: str) -> Run:
         try:
@@ -51,6 +58,10 @@ def add_resources(server: MCPServer[Any], house: House) -> None:
         """Return the report on a run as one HTML page that needs nothing else."""
         return reports.as_html(house, run_named(run))[0]
 
+
+def _add_reading(server: MCPServer[Any]) -> None:
+    """Add what is the same for every run: forms, notes, schemas."""
+
     @server.resource(
         "edgewright://data-card", name="data-card", title="How to write a data card", mime_type="text/markdown"
     )
@@ -59,6 +70,16 @@ def add_resources(server: MCPServer[Any], house: House) -> None:
         from edgewright.tools.datasets.guide import CARD_GUIDE  # read seldom, and it costs start-up time
 
         return CARD_GUIDE
+
+    @server.resource("edgewright://knowledge/notes/{name}", name="note", title="A note", mime_type="text/markdown")
+    def note_text(name: str) -> str:
+        """Return one note as a whole: what `see` and `source_path` name."""
+        wanted = f"knowledge/notes/{name}"
+        found = next((note for note in bundled() if note.path == wanted), None)
+        if found is None:
+            raise ResourceNotFoundError(f"there is no note {wanted}")
+        sources = "\n".join(f"- {source.title}: {source.at}" for source in found.sources)
+        return f"{found.body}\n\nHolds for: {', '.join(found.versions)}. Checked {found.date}.\n\n{sources}\n"
 
     @server.resource("edgewright://manifest-schema", name="manifest-schema", mime_type="application/schema+json")
     def schema() -> str:

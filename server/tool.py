@@ -20,7 +20,8 @@ from edgewright.server.catalog import ToolSpec
 from edgewright.server.changes import Changes
 from edgewright.server.guard import Door, Granted, parse
 from edgewright.server.house import House
-from edgewright.server.replies import Reply, to_refusal, to_result
+from edgewright.server.replies import to_refusal, to_result
+from edgewright.server.search import search
 from edgewright.state.errors import Code, CorruptArtifact, CorruptLedger, EdgewrightError, Refusal, Refused
 from edgewright.state.events import Event, JobOutcome
 from edgewright.state.run import Run
@@ -46,7 +47,7 @@ class EdgewrightTool(Tool):
             title=spec.title,
             description=spec.description,
             parameters=published(spec.request),
-            fn_metadata=FuncMetadata(arg_model=ArgModelBase, output_schema=published(Reply)),
+            fn_metadata=FuncMetadata(arg_model=ArgModelBase, output_schema=published(spec.reply)),
             is_async=True,
             context_kwarg=None,
             annotations=spec.annotations,
@@ -81,6 +82,8 @@ class EdgewrightTool(Tool):
             case requests.Report():
                 reported = await anyio.to_thread.run_sync(reports.report_on, self._house, request.run, request.format)
                 return to_result(reported.reply, reported.shown)
+            case requests.SearchKnowledge() | requests.SearchCodeExamples():
+                return to_result(await anyio.to_thread.run_sync(search, self._house.library, request))
             case requests.GetJob():
                 return await self._wait(request.job, request.wait_seconds, context)
             case requests.CancelJob():

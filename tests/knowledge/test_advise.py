@@ -1,12 +1,17 @@
 """Advice is always something that can be done, and following it leads to an end."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import run_builder as build
+from mcp.types import TextResourceContents
 from run_builder import FAILING, PASSING
+from workflow import Connect, demo_arguments, refused
 
-from edgewright.knowledge.advise import STRATEGIES, advise
+from edgewright.knowledge.advise import CONDITIONS, advise
+from edgewright.knowledge.note import bundled
+from edgewright.knowledge.strategies import ADVISED, STRATEGIES
 from edgewright.state.artifacts import Artifact, Device, Format, Recipe
 from edgewright.state.errors import Code
 from edgewright.state.events import CandidateMade, Event, JobOutcome, JobStarted, Kept, Packaged, Reverted
@@ -94,6 +99,41 @@ def test_nothing_that_needs_calibration_is_advised_once_the_set_was_found_unfit(
 
 def test_every_device_has_a_strategy() -> None:
     assert set(STRATEGIES) == set(Device)
+
+
+def test_every_note_and_condition_that_the_advice_names_exists() -> None:
+    notes = {note.path for note in bundled()}
+    ideas = [idea for listed in STRATEGIES.values() for idea in listed]
+    assert {idea.note for idea in ideas} <= notes
+    assert set(ADVISED.moments.values()) <= notes
+    assert set(ADVISED.refusals.values()) <= notes
+    assert {name for idea in ideas for name in idea.fits} <= set(CONDITIONS)
+    assert {str(idea.call) for idea in ideas} <= {"quantize", "convert"}
+
+
+@pytest.mark.parametrize("value", [PASSING, FAILING])
+@pytest.mark.parametrize("phase", list(Phase))
+def test_the_first_advice_of_every_turn_cites_a_note(phase: Phase, value: float) -> None:
+    run = build.run_in(phase) if phase is Phase.PACKAGE else build.run_in(phase, value)
+    assert advise(run)[0].see.startswith("knowledge/notes/")
+
+
+@pytest.mark.anyio
+async def test_a_refusal_cites_the_note_that_explains_it_and_a_client_can_read_it(connect: Connect, root: Path) -> None:
+    async with connect() as client:
+        refusal = await refused(client, "profile_model", **demo_arguments(root, accuracy_tolerance=0.5))
+        note = (await client.read_resource(f"edgewright://{refusal['see']}")).contents[0]
+        unknown = await refused(client, "benchmark", run="run-1", latency_ms=1)
+    assert refusal["see"] == "knowledge/notes/accuracy-floor.md"
+    assert unknown["see"] == "knowledge/notes/evidence-not-arguments.md"
+    assert isinstance(note, TextResourceContents)
+    assert note.text.startswith("# The accuracy floor")
+    assert "Checked 2026" in note.text
+
+
+def test_too_little_and_unfit_calibration_data_cite_the_calibration_note() -> None:
+    for code in (Code.CALIBRATION_MISSING, Code.CALIBRATION_UNFIT):
+        assert ADVISED.refusals[code] == "knowledge/notes/calibration-data.md"
 
 
 def call_of(tool: str, arguments: dict[str, object]) -> Call:

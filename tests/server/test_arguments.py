@@ -18,6 +18,7 @@ def nested(levels: int) -> dict[str, object]:
 
 
 LIST_BYTES = 32_000
+LIST_BYTES = 30_000
 DESCRIPTION_BYTES = 2_000
 
 

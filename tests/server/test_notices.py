@@ -169,7 +169,7 @@ async def test_the_fixed_resources_are_listed_and_readable(connect: Connect) -> 
         assert "data card" in await text_of(client, "edgewright://data-card")
         Draft202012Validator.check_schema(json.loads(await text_of(client, "edgewright://manifest-schema")))
         templates = {t.uri_template for t in (await client.list_resource_templates()).resource_templates}
-        assert templates == {STATE_URI, f"{STATE_URI}/json"}
+        assert templates == {STATE_URI, f"{STATE_URI}/json", "edgewright://knowledge/notes/{name}"}
 
 
 @pytest.mark.parametrize("era", ["auto", "legacy"])
