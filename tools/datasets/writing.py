@@ -32,16 +32,14 @@ class Writing:
         self.folder = folder
         self.done = 0
         self.contents = np.empty((samples.n, 32), np.uint8)
-        pictured = [entry.array for entry in card.inputs.values() if isinstance(entry, ImageInput)]
-        self.neighbours = np.full(samples.n, np.nan, np.float32) if pictured else None
+        self._picture = next((entry for entry in card.inputs.values() if isinstance(entry, ImageInput)), None)
+        self.neighbours = None if self._picture is None else np.full(samples.n, np.nan, np.float32)
         self.echo: list[str] = []
         self.raw: dict[str, list[Array]] = {}
-        self._pictured = pictured[:1]
         self._card = card
         self._samples = samples
-        self._placed = next((entry for entry in card.inputs.values() if isinstance(entry, ImageInput)), None)
         if samples.mark is not None:
-            self._placed = required_picture(self._placed, boxes=card.marks_boxes)
+            self._picture = required_picture(self._picture, boxes=card.marks_boxes)
         self._beyond: list[int] = []
         self._first_labels: list[Array] = []
         self._labels = None
@@ -62,9 +60,8 @@ class Writing:
         rows = slice(self.done, self.done + len(next(iter(block.values()))))
         self._note_non_finite(block)
         self.contents[rows] = _contents([block[self._card.inputs[name].array] for name in sorted(self._card.inputs)])
-        for array in self._pictured:
-            assert self.neighbours is not None  # noqa: S101  (there is one wherever there is a picture)
-            self.neighbours[rows] = neighbour_correlation(block[array])
+        if self._picture is not None and self.neighbours is not None:
+            self.neighbours[rows] = neighbour_correlation(block[self._picture.array])
         if self.done < RAW_SAMPLES:
             for array, rows_of in block.items():
                 self.raw.setdefault(array, []).extend(np.array(row) for row in rows_of[: RAW_SAMPLES - self.done])
@@ -128,15 +125,15 @@ class Writing:
     def _append_label(self, row: int, block: Block) -> None:
         if self._labels is None:
             return
-        if self._samples.mark is None or self._placed is None:
+        if self._samples.mark is None or self._picture is None:
             assert self._samples.labels is not None  # noqa: S101  (there is a writer)
             label = np.asarray(self._samples.labels[row])
         else:
-            height, width = block[self._placed.array].shape[1:3]
+            height, width = block[self._picture.array].shape[1:3]
             marked = self._samples.mark(row, (height, width))
             if marked.dtype != np.uint8 and reaches_beyond(marked, (height, width)):
                 self._beyond.append(row)
-            label = place(marked, (height, width), self._placed)
+            label = place(marked, (height, width), self._picture)
         if row < ECHOED_LABELS:
             self._first_labels.append(label)
         self._labels.append(label)

@@ -27,9 +27,9 @@ from edgewright.tools.validate.decoders import answers_of
 from edgewright.tools.validate.metrics import metric_named
 from edgewright.tools.workspace import Workspace
 
-# Less than this part of the way from chance to perfect is worth a look. A good model of a hard task may lie below; it
-# then costs some seconds and a warning without a better figure in it.
-NEAR_CHANCE = 0.5
+# Less than this part of the way from chance to perfect is worth a look. A small detector of a hard set may lie below
+# (SSD on COCO has 0.22); it then costs some seconds and a warning without a better figure in it.
+NEAR_CHANCE = 0.25
 # Enough to tell chance from anything else.
 SAMPLES = 64
 
@@ -78,7 +78,7 @@ def suspicion(
 
 
 def is_near_chance(accuracy: Accuracy, chance: Accuracy) -> bool:
-    """Whether a value is nearer to that of shuffled labels than to that of a perfect model."""
+    """Whether a value is much nearer to that of shuffled labels than to that of a perfect model."""
     perfect = metric_named(accuracy.metric).range[accuracy.direction is Direction.HIGHER]
     return isfinite(perfect) and abs(accuracy.value - chance.value) < NEAR_CHANCE * abs(perfect - chance.value)
 
