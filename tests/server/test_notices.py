@@ -18,6 +18,7 @@ from mcp.types import (
 )
 from workflow import Connect, content, demo_arguments, done, refused
 
+from edgewright.server.resources import REPORT_URI
 from edgewright.server.settings import Settings
 from edgewright.state.artifacts import Device
 
@@ -169,7 +170,9 @@ async def test_the_fixed_resources_are_listed_and_readable(connect: Connect) -> 
         assert "data card" in await text_of(client, "edgewright://data-card")
         Draft202012Validator.check_schema(json.loads(await text_of(client, "edgewright://manifest-schema")))
         templates = {t.uri_template for t in (await client.list_resource_templates()).resource_templates}
-        assert templates == {STATE_URI, f"{STATE_URI}/json", "edgewright://knowledge/notes/{name}"}
+        reports = {REPORT_URI, f"{REPORT_URI}/json", f"{REPORT_URI}/html"}
+        notes = {"edgewright://knowledge/notes/{name}"}
+        assert templates == {STATE_URI, f"{STATE_URI}/json"} | reports | notes
 
 
 @pytest.mark.parametrize("era", ["auto", "legacy"])

@@ -68,6 +68,18 @@ def test_real_pictures_of_another_kind_are_fit(desk: Desk, validation: Dataset) 
     assert require_fit(pictures(desk, scenes(60, seed=2)), validation, desk.workspace, least=50) == ()
 
 
+def test_what_a_person_accepted_word_for_word_is_a_note_and_nothing_else_is_accepted(
+    desk: Desk, validation: Dataset
+) -> None:
+    few = pictures(desk, scenes(40, seed=2))
+    found = unfit(desk, few, validation, least=50)
+    notes = require_fit(few, validation, desk.workspace, least=50, accepted=found.why)
+    assert notes == (f"ACCEPTED BY A PERSON: {found.why}",)
+    for other in (found.why + " ", found.why[:-1], "it has 39 different samples, and at least 50 are needed"):
+        with pytest.raises(Refused):
+            require_fit(few, validation, desk.workspace, least=50, accepted=other)
+
+
 @pytest.mark.parametrize("least", [500, 200, 100])
 def test_too_few_samples_are_refused_with_the_numbers_of_the_format(
     desk: Desk, validation: Dataset, least: int
