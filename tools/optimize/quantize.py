@@ -218,8 +218,8 @@ class Static(_Scheme):
                 wanted=WANTED_CALIBRATION,
                 candidate="an ONNX candidate",
             ),
-            *_saturation(integers, order.target_device),
         )
+        self._saturation = _saturation(integers, order.target_device)
         here = order.target_device is Device.CPU_GENERIC
         self._choices = Choices(
             **parameters.model_dump(),
@@ -247,8 +247,10 @@ class Static(_Scheme):
             "statistics": calibrated.statistics,
         }
         count = _check_quantized(prepared, made, self.option, "no operator that computes in 8 bits")
+        seven = "weights have 7 bits: sums do not saturate, whatever the processor"
         return (
             *self._findings,
+            *((seven,) if calibrated.reduce_range else self._saturation),
             f"{count} tensors pass through 8 bits ({self._choices.integers.name}), calibrated on "
             f"{len(self._samples.rows)} samples",
             *calibrated.findings,

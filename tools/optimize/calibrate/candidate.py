@@ -123,7 +123,8 @@ class Calibration:
         model, findings = onnx.load(prepared), list[str]()
         if self._choices.equalize:
             findings.append(_equalized(equalize(model)))
-        digest, statistics = self._statistics(model)
+        digest, statistics, said = self._statistics(model)
+        findings.append(said)
         form = _Form(self._choices.ranges)
         if form.ranges == "best":
             form, said = self._best(model, statistics)
@@ -134,8 +135,8 @@ class Calibration:
         self._quantize(model, made, statistics, form)
         return Calibrated(form.ranges, form.reduce_range, digest, tuple(findings))
 
-    def _statistics(self, model: ModelProto) -> tuple[str, Statistics]:
-        """Return the statistics of a model and their digest: those of an earlier step where they are the same."""
+    def _statistics(self, model: ModelProto) -> tuple[str, Statistics, str]:
+        """Return the statistics of a model, an earlier step's where they are the same: digest, content, what to say."""
         source = Source(
             hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(),
             self._samples.data,
@@ -143,12 +144,12 @@ class Calibration:
         )
         for digest in self._known:
             if (statistics := load(self._workspace.path_of(digest), source)) is not None:
-                return digest, statistics
+                return digest, statistics, "the calibration statistics of an earlier step were used again"
         names = calibrated_tensors(model)
         statistics = gather(lambda take: stream(model, names, self._samples.feeds, self._folder, take))
         path = self._workspace.scratch("statistics.npz")
         save(statistics, source, path)
-        return self._workspace.keep(path), statistics
+        return self._workspace.keep(path), statistics, f"statistics of {len(statistics)} tensors were gathered"
 
     def _best(self, model: ModelProto, statistics: Statistics) -> tuple[_Form, str]:
         """Return the form that comes closest to the model on a few samples, and the figures in words."""
