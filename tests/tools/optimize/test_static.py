@@ -102,7 +102,7 @@ def test_weights_get_7_bits_only_where_sums_saturate_and_it_helps(
     monkeypatch.setattr(subject.environment, "facts", lambda: {**here, "vnni": vnni})
     # What a processor does cannot be had on another one: its error is given, all else is real.
     errors = iter([0.5, 0.4, 0.3, 0.6, 0.1])
-    monkeypatch.setattr(candidate.outputs, "error", lambda _wanted, _given: next(errors))
+    monkeypatch.setattr(candidate.outputs, "error", lambda *_given, **_options: next(errors))
     bench = bench_of(models.conv_net())
     made = bench.quantize("int8_static")
     weight = next(t for t in bench.load(made).graph.initializer if t.name == "w1_quantized")

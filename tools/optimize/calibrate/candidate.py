@@ -13,7 +13,7 @@ from edgewright.tools.optimize.calibrate.statistics import Source, Statistics, g
 from edgewright.tools.optimize.repair.bias import correct_biases
 from edgewright.tools.optimize.repair.equalize import equalize
 from edgewright.tools.runtimes.onnxruntime import outputs
-from edgewright.tools.runtimes.onnxruntime.activations import Array, Feeds, calibrated_tensors, stream, with_overwritten
+from edgewright.tools.runtimes.onnxruntime.activations import Feeds, calibrated_tensors, stream, with_overwritten
 from edgewright.tools.runtimes.onnxruntime.quantization import Integers, quantize_statically
 from edgewright.tools.workspace import Workspace
 
@@ -153,11 +153,10 @@ class Calibration:
 
     def _best(self, model: ModelProto, statistics: Statistics) -> tuple[_Form, str]:
         """Return the form that comes closest to the model on a few samples, and the figures in words."""
-        wanted = outputs.outputs(model, self._samples.few, self._folder)
         errors: dict[_Form, float] = {}
 
         def least(*forms: _Form) -> _Form:
-            errors.update((form, self._error(model, statistics, form, wanted)) for form in forms)
+            errors.update((form, self._error(model, model, statistics, form)) for form in forms)
             return min(errors, key=errors.__getitem__)
 
         best = least(*(_Form(method) for method in BEST_OF))
@@ -185,21 +184,17 @@ class Calibration:
         count = correct_biases(corrected, quantised, self._samples.few, self._folder, progress)
         if not count:
             return model, "no layer has a bias to correct"
-        wanted = outputs.outputs(model, self._samples.few, self._folder)
-        before, after = (self._error(each, statistics, form, wanted) for each in (model, corrected))
+        before, after = (self._error(model, each, statistics, form) for each in (model, corrected))
         figures = f"the relative squared error of the outputs goes from {before:.2g} to {after:.2g}"
         if after >= before:
             return model, f"biases were left as they are: with those of {count} layers corrected {figures}"
         return corrected, f"the biases of {count} layers were corrected: {figures}"
 
-    def _error(
-        self, model: ModelProto, statistics: Statistics, form: _Form, wanted: Sequence[Sequence[Array]]
-    ) -> float:
-        """Return how far the candidate of a model is from the wanted outputs on a few samples."""
+    def _error(self, reference: ModelProto, model: ModelProto, statistics: Statistics, form: _Form) -> float:
+        """Return how far the candidate of a model is from the reference on a few samples."""
         path = self._folder / "tried.onnx"
         self._quantize(model, path, statistics, form)
-        given = outputs.outputs(path, self._samples.few, self._folder, exact=not self._choices.here)
-        return outputs.error(wanted, given)
+        return outputs.error(reference, path, self._samples.few, self._folder, exact=not self._choices.here)
 
     def _quantize(
         self, model: ModelProto, path: Path, statistics: Statistics, form: _Form, *, quantize_bias: bool = True
