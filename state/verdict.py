@@ -71,10 +71,14 @@ class Verdict:
         }
 
     @property
+    def inside(self) -> bool:
+        """Whether the value is inside the tolerance, however sure that is."""
+        return self.outcome is Outcome.PASS if self.rule is Rule.POINT else self.drop <= self.tolerance + ROUNDING
+
+    @property
     def sentence(self) -> str:
         """The verdict as a sentence with its numbers."""
-        passes = self.outcome is Outcome.PASS if self.rule is Rule.POINT else self.drop <= self.tolerance + ROUNDING
-        inside = "within" if passes else "outside"
+        inside = "within" if self.inside else "outside"
         return (
             f"{self.outcome}: {self.metric} {self.value:.4f} against {self.baseline:.4f} is a relative drop of "
             f"{self.drop:.2%}, {inside} the tolerance of {self.tolerance:.2%} (floor {self.floor:.4f}, n={self.n})"

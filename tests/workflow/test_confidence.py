@@ -35,3 +35,6 @@ async def test_an_undecided_candidate_is_not_kept_and_the_reply_says_how_many_sa
         assert f"about {paired['deciding_n']} validation samples" in refusal["do"]
         assert await standing_of(client, run) == before
         await done(client, "decide", run=run, decision="revert")
+        # What calibration gathered for the first candidate serves the second, whatever its ranges.
+        again = await done(client, "quantize", run=run, scheme="int8_static", ranges="percentile", base="original")
+        assert any("of an earlier step were used again" in note for note in again["notes"])

@@ -92,7 +92,8 @@ class Static(Scheme):
         samples = CalibrationSamples(order, workspace, "an ONNX candidate")
         self._workspace = workspace
         self._known = order.statistics
-        self._findings = (*samples.findings, *_saturation(integers, order.target_device))
+        self._findings = samples.findings
+        self._saturation = _saturation(integers, order.target_device)
         here = order.target_device is Device.CPU_GENERIC
         self._choices = Choices(
             per_channel=bool(self.parameters["per_channel"]),
@@ -118,8 +119,10 @@ class Static(Scheme):
             "statistics": calibrated.statistics,
         }
         count = _check_quantized(prepared, made, self.option, "no operator that computes in 8 bits")
+        seven = "weights have 7 bits: sums do not saturate, whatever the processor"
         return (
             *self._findings,
+            *((seven,) if calibrated.reduce_range else self._saturation),
             f"{count} tensors pass through 8 bits ({self._choices.integers.name}), calibrated on "
             f"{len(self._samples.rows)} samples",
             *calibrated.findings,

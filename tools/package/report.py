@@ -108,7 +108,7 @@ def _verdict(run: Run, variant: Variant | None) -> str:
     if variant is None or variant.verdict is None:
         return "UNMEASURED: no verdict, since accuracy was not measured."
     verdict = variant.verdict
-    inside = "outside" if variant.failed else "within"
+    inside = "within" if verdict.inside else "outside"
     return (
         f"{cells.outcome(variant)}: Accuracy delta of {cells.accuracy_delta(variant)} is {inside} the "
         f"{verdict.tolerance:.2%} tolerance ({escaped(verdict.metric)} {verdict.value:.4f} against "

@@ -13,7 +13,7 @@ from edgewright.tools.optimize.calibrate.statistics import Source, Statistics, g
 from edgewright.tools.optimize.repair.bias import correct_biases
 from edgewright.tools.optimize.repair.equalize import equalize
 from edgewright.tools.runtimes.onnxruntime import outputs
-from edgewright.tools.runtimes.onnxruntime.activations import Array, Feeds, calibrated_tensors, stream, with_overwritten
+from edgewright.tools.runtimes.onnxruntime.activations import Feeds, calibrated_tensors, stream, with_overwritten
 from edgewright.tools.runtimes.onnxruntime.quantization import Integers, quantize_statically
 from edgewright.tools.workspace import Workspace
 
@@ -123,7 +123,8 @@ class Calibration:
         model, findings = onnx.load(prepared), list[str]()
         if self._choices.equalize:
             findings.append(_equalized(equalize(model)))
-        digest, statistics = self._statistics(model)
+        digest, statistics, said = self._statistics(model)
+        findings.append(said)
         form = _Form(self._choices.ranges)
         if form.ranges == "best":
             form, said = self._best(model, statistics)
@@ -134,8 +135,8 @@ class Calibration:
         self._quantize(model, made, statistics, form)
         return Calibrated(form.ranges, form.reduce_range, digest, tuple(findings))
 
-    def _statistics(self, model: ModelProto) -> tuple[str, Statistics]:
-        """Return the statistics of a model and their digest: those of an earlier step where they are the same."""
+    def _statistics(self, model: ModelProto) -> tuple[str, Statistics, str]:
+        """Return the statistics of a model, an earlier step's where they are the same: digest, content, what to say."""
         source = Source(
             hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(),
             self._samples.data,
@@ -143,20 +144,19 @@ class Calibration:
         )
         for digest in self._known:
             if (statistics := load(self._workspace.path_of(digest), source)) is not None:
-                return digest, statistics
+                return digest, statistics, "the calibration statistics of an earlier step were used again"
         names = calibrated_tensors(model)
         statistics = gather(lambda take: stream(model, names, self._samples.feeds, self._folder, take))
         path = self._workspace.scratch("statistics.npz")
         save(statistics, source, path)
-        return self._workspace.keep(path), statistics
+        return self._workspace.keep(path), statistics, f"statistics of {len(statistics)} tensors were gathered"
 
     def _best(self, model: ModelProto, statistics: Statistics) -> tuple[_Form, str]:
         """Return the form that comes closest to the model on a few samples, and the figures in words."""
-        wanted = outputs.outputs(model, self._samples.few, self._folder)
         errors: dict[_Form, float] = {}
 
         def least(*forms: _Form) -> _Form:
-            errors.update((form, self._error(model, statistics, form, wanted)) for form in forms)
+            errors.update((form, self._error(model, model, statistics, form)) for form in forms)
             return min(errors, key=errors.__getitem__)
 
         best = least(*(_Form(method) for method in BEST_OF))
@@ -184,21 +184,17 @@ class Calibration:
         count = correct_biases(corrected, quantised, self._samples.few, self._folder, progress)
         if not count:
             return model, "no layer has a bias to correct"
-        wanted = outputs.outputs(model, self._samples.few, self._folder)
-        before, after = (self._error(each, statistics, form, wanted) for each in (model, corrected))
+        before, after = (self._error(model, each, statistics, form) for each in (model, corrected))
         figures = f"the relative squared error of the outputs goes from {before:.2g} to {after:.2g}"
         if after >= before:
             return model, f"biases were left as they are: with those of {count} layers corrected {figures}"
         return corrected, f"the biases of {count} layers were corrected: {figures}"
 
-    def _error(
-        self, model: ModelProto, statistics: Statistics, form: _Form, wanted: Sequence[Sequence[Array]]
-    ) -> float:
-        """Return how far the candidate of a model is from the wanted outputs on a few samples."""
+    def _error(self, reference: ModelProto, model: ModelProto, statistics: Statistics, form: _Form) -> float:
+        """Return how far the candidate of a model is from the reference on a few samples."""
         path = self._folder / "tried.onnx"
         self._quantize(model, path, statistics, form)
-        given = outputs.outputs(path, self._samples.few, self._folder, exact=not self._choices.here)
-        return outputs.error(wanted, given)
+        return outputs.error(reference, path, self._samples.few, self._folder, exact=not self._choices.here)
 
     def _quantize(
         self, model: ModelProto, path: Path, statistics: Statistics, form: _Form, *, quantize_bias: bool = True

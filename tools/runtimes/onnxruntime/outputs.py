@@ -1,6 +1,7 @@
 """How far one model's outputs are from another's on the same samples."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
 from pathlib import Path
 
 import numpy as np
@@ -9,39 +10,52 @@ from onnx import ModelProto
 from edgewright.tools.runtimes.onnxruntime.activations import Array, Feeds, open_session
 
 
-def outputs(model: ModelProto | Path, feeds: Feeds, folder: Path, *, exact: bool = False) -> list[list[Array]]:
-    """Return every output of a model, inference by inference: as much memory as the outputs themselves take.
-
-    Args:
-        model: In memory or in a file.
-        feeds: Gives the samples.
-        folder: Where the model may be written.
-        exact: Whether 8-bit operators are computed in float32 between their conversions, as their definition says,
-            and not by this processor's kernels.
-    """
-    session = open_session(model, folder / "outputs.onnx", fused=not exact)
-    return [session.run(None, dict(feed)) for feed in feeds()]
-
-
-def error(reference: Sequence[Sequence[Array]], given: Sequence[Sequence[Array]]) -> float:
-    """Return the squared error relative to the reference's squares, the mean over a model's outputs.
+def error(reference: ModelProto, given: Path, feeds: Feeds, folder: Path, *, exact: bool = False) -> float:
+    """Return the squared error of a model's outputs relative to the reference's squares, the mean over the outputs.
 
     It is the inverse of the signal-to-quantisation-noise ratio. Of integers and booleans the share that differs counts
-    instead. Infinite where shapes differ or the given outputs hold no numbers.
+    instead. The outputs of one inference are held at a time.
+
+    Args:
+        reference: The model to compare with.
+        given: The file of the model to judge, of the same outputs.
+        feeds: Gives the samples.
+        folder: Where the reference may be written.
+        exact: Whether 8-bit operators are computed in float32 between their conversions, as their definition says,
+            and not by this processor's kernels.
+
+    Returns:
+        Infinity where shapes differ or the given outputs hold no numbers.
     """
-    parts = []
-    for before, after in zip(zip(*reference, strict=True), zip(*given, strict=True), strict=True):
-        if any(one.shape != other.shape for one, other in zip(before, after, strict=True)):
-            return np.inf
-        wanted, got = (np.concatenate([np.ravel(values) for values in side]) for side in (before, after))
-        parts.append(_relative(wanted, got))
-    mean = float(np.mean(parts)) if parts else 0.0
-    return mean if np.isfinite(mean) else np.inf
+    before = open_session(reference, folder / "reference.onnx")
+    after = open_session(given, given, fused=not exact)
+    sums = [_Sums() for _ in before.get_outputs()]
+    for feed in feeds():
+        pairs = zip(before.run(None, dict(feed)), after.run(None, dict(feed)), strict=True)
+        for each, (wanted, got) in zip(sums, pairs, strict=True):
+            each.add(wanted, got)
+    mean = float(np.mean([each.relative for each in sums])) if sums else 0.0
+    return mean if isfinite(mean) else inf
 
 
-def _relative(before: Array, after: Array) -> float:
-    if before.dtype.kind not in "fc":
-        return float((before != after).mean()) if before.size else 0.0
-    wanted, got = before.astype(np.float64), after.astype(np.float64)
-    noise, signal = float(((wanted - got) ** 2).sum()), float((wanted**2).sum())
-    return noise / signal if signal else float(noise > 0)
+@dataclass
+class _Sums:
+    """Noise and signal of one output so far."""
+
+    noise: float = 0.0
+    signal: float = 0.0
+
+    def add(self, wanted: Array, got: Array) -> None:
+        if wanted.shape != got.shape:
+            self.noise = inf
+        elif wanted.dtype.kind == "f":
+            before, after = wanted.astype(np.float64), got.astype(np.float64)
+            self.noise += float(((before - after) ** 2).sum())
+            self.signal += float((before**2).sum())
+        else:
+            self.noise += float((wanted != got).sum())
+            self.signal += wanted.size
+
+    @property
+    def relative(self) -> float:
+        return self.noise / self.signal if self.signal else (inf if self.noise else 0.0)

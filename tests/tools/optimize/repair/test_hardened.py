@@ -69,13 +69,14 @@ def test_equalisation_brings_a_collapsed_twin_back(
     assert quantised(twin)[0] < 0.3
     repaired, done = quantised(twin, equalize=True)
     assert repaired >= 0.995 * accuracy(cnn, pictures, tmp_path)
-    assert "8 tensors were equalised" in done.findings[0]
+    assert any("8 tensors were equalised" in finding for finding in done.findings)
 
 
 def test_better_ranges_help_a_milder_twin(cnn: ModelProto, quantised: Quantised) -> None:
-    twin = harden(cnn, spread=3)
+    twin = harden(cnn, spread=4)
     best, done = quantised(twin, ranges="best")
-    assert best > quantised(twin)[0] + 0.05
+    plain, _ = quantised(twin)
+    assert best > plain + 0.1
     assert done.ranges == "entropy"
 
 
@@ -83,9 +84,9 @@ def test_bias_correction_helps_where_rounding_is_coarse(cnn: ModelProto, quantis
     twin = harden(cnn, spread=2)
     corrected, done = quantised(twin, per_channel=False, correct_bias=True)
     assert corrected > quantised(twin, per_channel=False)[0] + 0.2
-    assert "the biases of 9 layers were corrected" in done.findings[0]
+    assert any("the biases of 9 layers were corrected" in finding for finding in done.findings)
 
 
 def test_a_correction_that_does_harm_is_not_made(cnn: ModelProto, quantised: Quantised) -> None:
     _, done = quantised(cnn, ranges="entropy", correct_bias=True)
-    assert "biases were left as they are" in done.findings[0]
+    assert any("biases were left as they are" in finding for finding in done.findings)
