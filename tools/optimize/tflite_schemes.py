@@ -6,6 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from pydantic import Field
+
 from edgewright.state.artifacts import TensorSpec
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.formats.tflite_graph import operator_outputs, quantised_operators, signature_key
@@ -29,7 +31,7 @@ class ExcludingParameters(Parameters):
         exclude: Operators that stay in float32, each by the name of one of its output tensors.
     """
 
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = Field((), strict=False)  # an order travels as JSON, which has lists alone
 
 
 class WeightParameters(ExcludingParameters):

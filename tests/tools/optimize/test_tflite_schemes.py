@@ -135,7 +135,7 @@ def test_an_operator_that_is_left_out_stays_in_float32(bench: Bench, make: Calla
 
 
 def test_leaving_out_what_is_not_there_is_refused(bench: Bench) -> None:
-    refusal = refused(lambda: bench.quantize("int8_static", samples=200, exclude=("nowhere",)))
+    refusal = refused(lambda: bench.quantize("int8_static", samples=200, exclude=["nowhere"]))
     assert refusal.code is Code.INVALID_ARGUMENT
 
 
