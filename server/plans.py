@@ -61,7 +61,8 @@ def asked(request: requests.Request, house: House) -> Asked:
             tolerance, metric = tolerance_of(request, house), request.metric
             return Asked(Call.PROFILE_MODEL, policy, now, tolerance=tolerance, metric=metric)
         case requests.Quantize():
-            needs = request.scheme in CALIBRATED
+            # The one scheme that every format offers; of others, whoever knows the format asks for calibration data.
+            needs = request.scheme == "int8_static"
             return Asked(Call.QUANTIZE, policy, now, base=request.base, needs_calibration=needs)
         case requests.Convert():
             return Asked(Call.CONVERT, policy, now, base=request.base)
@@ -71,8 +72,6 @@ def asked(request: requests.Request, house: House) -> Asked:
             return Asked(_SIMPLE[type(request)], policy, now)
 
 
-CALIBRATED = frozenset({"int8_static", "int16x8"})
-"""Schemes with fixed ranges of activations."""
 OPTIONS = ("per_channel", "calibration_method", "io_dtype")
 """Arguments of `quantize` that only some schemes take."""
 
