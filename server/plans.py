@@ -70,7 +70,8 @@ def asked(request: requests.Request, house: House) -> Asked:
                 enrolled=_enrolled(house),
             )
         case requests.Quantize():
-            needs = request.scheme in CALIBRATED
+            # The one scheme that every format offers; of others, whoever knows the format asks for calibration data.
+            needs = request.scheme == "int8_static"
             return Asked(Call.QUANTIZE, policy, now, base=request.base, needs_calibration=needs)
         case requests.Convert():
             return Asked(Call.CONVERT, policy, now, base=request.base)
@@ -93,8 +94,6 @@ def _enrolled(house: House) -> Mapping[str, Device]:
     return {target.alias: target.kind for target in house.targets.all()}
 
 
-CALIBRATED = frozenset({"int8_static", "int16x8"})
-"""Schemes with fixed ranges of activations."""
 OPTIONS = ("per_channel", "ranges", "equalize", "correct_bias", "io_dtype")
 """Arguments of `quantize` that only some schemes take."""
 

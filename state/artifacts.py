@@ -31,6 +31,10 @@ class Quantization:
     scale: float
     zero_point: int
 
+    def __str__(self) -> str:
+        sign = "-" if self.zero_point >= 0 else "+"
+        return f"each stands for (integer {sign} {abs(self.zero_point)}) * {self.scale:.6g}"
+
 
 @dataclass(frozen=True)
 class TensorSpec:

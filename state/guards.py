@@ -153,7 +153,7 @@ def calibration_present(run: Run | None, asked: Asked) -> Refusal | None:
         return None
     return Refusal(
         Code.CALIBRATION_MISSING,
-        f"{asked.call} by a scheme with fixed ranges and no calibration set",
+        f"{asked.call} with static INT8 and no calibration set",
         "the run was profiled without one, and ranges are never taken from invented data",
         "start a run with profile_model(..., calibration=...): real samples that are not in the validation set; "
         "or use a scheme without calibration (fp16, int8_dynamic)",

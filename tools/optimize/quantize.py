@@ -43,6 +43,8 @@ def _schemes(model_format: Format) -> Mapping[str, Callable[[QuantizeOrder, Work
     try:
         module = import_module(_MODULES[model_format])
     except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("edgewright"):
+            raise
         raise Refused.because(
             Code.MISSING_EXTRA,
             f"quantizing a model of the format {model_format}",

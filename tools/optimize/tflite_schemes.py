@@ -6,7 +6,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from edgewright.state.artifacts import Quantization, TensorSpec
+from pydantic import Field
+
+from edgewright.state.artifacts import TensorSpec
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.formats.tflite_graph import operator_outputs, quantised_operators, signature_key
 from edgewright.tools.formats.tflite_model import TfliteModel, read
@@ -29,7 +31,7 @@ class ExcludingParameters(Parameters):
         exclude: Operators that stay in float32, each by the name of one of its output tensors.
     """
 
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = Field((), strict=False)  # an order travels as JSON, which has lists alone
 
 
 class WeightParameters(ExcludingParameters):
@@ -193,11 +195,7 @@ def _with_signature(model: TfliteModel, source: Path) -> Path:
 
 def _ends(which: str, specs: tuple[TensorSpec, ...]) -> tuple[str, ...]:
     return tuple(
-        f"{which} '{legible(spec.name)}' is {spec.dtype}: {_formula(spec.quantization)}"
+        f"{which} '{legible(spec.name)}' is {spec.dtype}, of which {spec.quantization}"
         for spec in specs
         if spec.quantization is not None
     )
-
-
-def _formula(meaning: Quantization) -> str:
-    return f"a real number is (integer - {meaning.zero_point}) * {meaning.scale:.6g}"

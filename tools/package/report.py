@@ -138,6 +138,8 @@ def _input(spec: TensorSpec, card: Mapping[str, object]) -> str:
     if isinstance(entry, Mapping):
         scale, mean, std = (_numbers(entry.get(name, default)) for name, default in NORMALIZATION.items())
         done = f"normalised as (value x {scale} - {mean}) / {std}"
+        if spec.quantization is not None and entry.get("dtype") != spec.dtype:
+            done += f", then to integers, of which {spec.quantization}"
     return f"{escaped(spec.name)} {escaped(spec.dtype)} ({shape}), {escaped(done)}"
 
 

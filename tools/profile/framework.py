@@ -67,9 +67,12 @@ _EXPORT = {
     Framework.PT2: "export the same program with torch.onnx.export",
     Framework.PICKLE: "export the model to ONNX with the library that made it; pickles are never loaded here, since "
     "loading one runs code",
-    Framework.KERAS: "export with model.export(path, format='onnx')",
-    Framework.HDF5: "load it in Keras and export with model.export(path, format='onnx')",
-    Framework.SAVED_MODEL: "convert with python -m tf2onnx.convert --saved-model",
+    Framework.KERAS: "export with model.export(path, format='onnx'), or for a Raspberry Pi convert with "
+    "tf.lite.TFLiteConverter.from_keras_model",
+    Framework.HDF5: "load it in Keras and export with model.export(path, format='onnx'), or for a Raspberry Pi convert "
+    "with tf.lite.TFLiteConverter.from_keras_model",
+    Framework.SAVED_MODEL: "convert with python -m tf2onnx.convert --saved-model, or for a Raspberry Pi with "
+    "tf.lite.TFLiteConverter.from_saved_model",
     Framework.TENSORRT: "give the ONNX file that the engine was built from; an engine is native code of one device",
     Framework.SAFETENSORS: "export the whole model to ONNX: weights alone cannot be run",
     Framework.ORT: "give the .onnx file that it was made from",

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 import tflite_models as models
 
+from edgewright.state.artifacts import Format
 from edgewright.state.errors import Refusal, Refused
+from edgewright.tools.formats import model
 from edgewright.tools.formats.tflite_model import admit
+from edgewright.tools.runtimes import grid
 
 
 def refused(path: Path) -> Refusal:
@@ -47,9 +50,20 @@ def test_every_single_wrong_byte_is_refused_or_read_and_nothing_else_happens(tmp
 
 
 def test_a_detection_head_that_every_litert_has_is_no_custom_operator_to_refuse(tmp_path: Path) -> None:
-    def detection(model: object) -> None:
-        models._custom(b"TFLite_Detection_PostProcess")(model)
+    detection = models._custom(b"TFLite_Detection_PostProcess")
 
     assert admit(models.changed(detection, tmp_path / "m.tflite")).graph().operators == {
         "TFLite_Detection_PostProcess": 1
     }
+
+
+@pytest.mark.promise("P8", "P12")
+def test_a_model_that_nothing_here_runs_is_refused_with_the_line_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = models.save(models.dense_net(), tmp_path / "m.tflite")
+    monkeypatch.setattr(grid.util, "find_spec", lambda _module: None)
+    with pytest.raises(Refused) as caught:
+        model.admit(path, Format.TFLITE)
+    assert caught.value.refusal.code == "MISSING_EXTRA"
+    assert "edgewright[tflite]" in caught.value.refusal.do

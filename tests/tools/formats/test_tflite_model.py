@@ -81,3 +81,4 @@ def test_integers_that_stand_for_real_numbers_say_which() -> None:
     spec = TensorSpec("x", "int8", (1, 4), Quantization(0.5, -3))
     assert spec.meaning == TensorSpec("x", "float32", (1, 4))
     assert TensorSpec("x", "int8", (1, 4)).meaning.dtype == "int8"
+    assert str(Quantization(0.5, -3)) == "each stands for (integer + 3) * 0.5"

@@ -1,5 +1,6 @@
 """Fewer bits for TFLite files: accuracy, interface and the 200 samples of P7, on the demo's model and its real data."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -134,7 +135,7 @@ def test_an_operator_that_is_left_out_stays_in_float32(bench: Bench, make: Calla
 
 
 def test_leaving_out_what_is_not_there_is_refused(bench: Bench) -> None:
-    refusal = refused(lambda: bench.quantize("int8_static", samples=200, exclude=("nowhere",)))
+    refusal = refused(lambda: bench.quantize("int8_static", samples=200, exclude=["nowhere"]))
     assert refusal.code is Code.INVALID_ARGUMENT
 
 
@@ -209,3 +210,15 @@ def test_converting_a_tflite_file_is_refused_with_what_there_is(bench: Bench) ->
     refusal = refused(lambda: bench.convert("simplify"))
     assert refusal.code is Code.SCHEME_NOT_OFFERED
     assert "quantize" in refusal.do
+
+
+@pytest.mark.promise("P12")
+def test_a_missing_quantiser_is_refused_with_the_line_that_installs_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
+    for module in ("edgewright.tools.optimize.tflite_schemes", "edgewright.tools.runtimes.litert.quantization"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    refusal = refused(lambda: bench.quantize("fp16"))
+    assert refusal.code is Code.MISSING_EXTRA
+    assert refusal.do == "have the operator run: pip install 'edgewright[tflite]'"

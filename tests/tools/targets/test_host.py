@@ -167,7 +167,7 @@ def test_outputs_that_are_not_numbers_are_refused(workspace: Workspace) -> None:
 
 
 def test_a_format_without_a_runtime_is_refused_before_anything_starts(workspace: Workspace) -> None:
-    artifact = Artifact("0" * 64, "m.tflite", Format.TFLITE, "fp32", 1, None, Recipe("original"), (), ())
+    artifact = Artifact("0" * 64, "m.engine", Format.TENSORRT, "fp32", 1, None, Recipe("original"), (), ())
     assert refusal(artifact, keep_regular(workspace, {"x": X}), workspace).refusal.code is Code.MODEL_UNSUPPORTED
 
 
