@@ -3,6 +3,7 @@
 Each lives in a private mount namespace and ends with whoever started it.
 """
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,6 +63,14 @@ class SshServer:
         """Everything that runs on behalf of a connection."""
         found: list[psutil.Process] = self.process.children(recursive=True)
         return found
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
 
 
 def make_key(path: Path) -> None:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from far_end import remote
 from probe_models import keep_model, keep_regular, new_workspace, product
-from sshd import SshServer, make_key, ssh_server
+from sshd import SshServer, free_port, make_key, ssh_server
 
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import Refused
@@ -30,13 +30,6 @@ pytestmark = pytest.mark.system
 TRIES = 50
 LEFT_AFTER_S = 10
 X = np.random.default_rng(5).standard_normal((20, 8)).astype(np.float32)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,118 @@
+"""A run on an emulated ARM64 machine over SSH: real aarch64 runtimes, real results, times that mean nothing."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from far_end import remote
+from probe_models import keep_model, keep_regular, new_workspace, product
+from sshd import SshServer, arm64_server, free_port
+from workflow import Connect, demo_arguments, done, refused, small_demo, state_of
+
+from edgewright.server.settings import Settings
+from edgewright.state.artifacts import Device
+from edgewright.state.evidence import Label
+from edgewright.tools.probe.columns import Column
+from edgewright.tools.targets import ssh
+from edgewright.tools.targets.enrolled import Targets
+from edgewright.tools.targets.host import Host
+from edgewright.tools.targets.request import OUTPUTS, ProbeRequest
+from edgewright.tools.workspace import Workspace
+
+pytestmark = [pytest.mark.system, pytest.mark.anyio, pytest.mark.timeout(1800)]
+
+TREE = Path(sys.prefix) / "system" / "arm64"
+
+# Float32 sums in another order differ in their last bits; the toy model adds up 24 products of numbers about 1.
+FLOAT_TOLERANCE = 1e-5
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    assert (TREE / ".complete").exists(), f"{TREE} is missing: run tests/system/install {sys.prefix}/bin"
+    with arm64_server(TREE, tmp_path_factory.mktemp("arm64") / "keys", free_port()) as server:
+        yield server
+
+
+def enrol(server: SshServer, folder: Path, kind: Device) -> Targets:
+    targets = Targets(folder)
+    targets.add(
+        "arm",
+        kind,
+        host="127.0.0.1",
+        user="root",
+        port=server.port,
+        identity=str(server.keys / "id"),
+        python="python3",
+        host_keys=ssh.scan("127.0.0.1", server.port),
+    )
+    return targets
+
+
+@pytest.mark.promise("P6")
+def test_an_emulated_machine_computes_what_this_one_does_and_never_passes_as_hardware(
+    server: SshServer, tmp_path: Path
+) -> None:
+    made = new_workspace(tmp_path)
+    (tmp_path / "job" / "work").mkdir()
+    workspace = Workspace(tmp_path / "job" / "work", made.objects)
+    x = np.random.default_rng(5).standard_normal((20, 8)).astype(np.float32)
+    model, data = keep_model(product("n"), workspace), keep_regular(workspace, {"x": x})
+    request = ProbeRequest(OUTPUTS, {"m": model}, data.index, 1, data.n)
+    target = enrol(server, tmp_path / "targets", Device.RASPBERRY_PI_5).named("arm")
+    assert target
+    with remote(target, tmp_path / "job", workspace, seconds=600) as place:
+        there = place.run(request, workspace)
+    here = Host().run(request, workspace)
+    values = [
+        Column.open(
+            answer.models["m"].outputs["y"].model_dump(exclude_none=True), lambda name, a=answer: str(a.folder / name)
+        ).batch(0, 20)
+        for answer in (there, here)
+    ]
+    assert np.abs(values[0] - values[1]).max() <= FLOAT_TOLERANCE
+    environment = there.environments["m"]
+    assert (environment.label, environment.machine) == (Label.EMULATED, "aarch64")
+
+
+@pytest.mark.promise("P6", "P8")
+@pytest.mark.parametrize(
+    ("device", "model", "scheme"),
+    [
+        (Device.CPU_GENERIC, "fashion_mnist_cnn.onnx", "int8_static"),
+        (Device.RASPBERRY_PI_5, "fashion_mnist_mobile.tflite", "int8_dynamic"),
+    ],
+    ids=["ONNX Runtime", "LiteRT"],
+)
+async def test_the_whole_workflow_over_ssh_is_labelled_emulated_to_the_end(
+    connect: Connect, server: SshServer, root: Path, tmp_path: Path, *, device: Device, model: str, scheme: str
+) -> None:
+    small_demo(root)
+    state = tmp_path / "state"
+    enrol(server, state / "targets", device)
+    settings = Settings(state_folder=state, roots=(root,), standard_s=0.1, sustained_s=0.5)
+    asked = demo_arguments(root, model_path=str(root / model), target_device=str(device), target="arm")
+    async with connect(given=settings) as client:
+        profiled = await done(client, "profile_model", **asked)
+        run = profiled["run"]
+        assert profiled["numbers"]["latency_ms"]["label"] == Label.EMULATED
+        await done(client, "quantize", run=run, scheme=scheme, base="original")
+        await done(client, "benchmark", run=run)
+        host = await done(client, "validate", run=run)
+        device_own = await done(client, "validate", run=run, on_target=True)
+        assert device_own["numbers"]["verdict"] == host["numbers"]["verdict"] == "PASS"
+        # One of 200 samples: rounding of 8-bit sums may turn over a tie.
+        assert abs(device_own["numbers"]["candidate"] - host["numbers"]["candidate"]) <= 1 / 200
+        await done(client, "decide", run=run, decision="keep")
+        assert (await refused(client, "package", run=run))["code"] == "SUSTAINED_MISSING"
+        await done(client, "benchmark", run=run, protocol="sustained")
+        packaged = await done(client, "package", run=run)
+        found = await state_of(client, run)
+    assert found["steps"][0]["benchmark"]["candidate"]["environment"]["label"] == Label.EMULATED
+    folder = Path(packaged["summary"].split("Package written and run: ")[1].split(". ")[0])
+    for name in ("manifest.json", "report.md"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert Label.EMULATED in text
+        assert Label.TARGET not in text
