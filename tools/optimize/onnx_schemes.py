@@ -25,6 +25,7 @@ from edgewright.tools.workspace import Workspace
 # Per-channel QuantizeLinear came with opset 13; below it the quantiser writes files that no runtime loads.
 LEAST_OPSET = 13
 LIBRARIES = ("onnx", "onnxruntime")
+SEVEN_BITS = "weights have 7 bits: sums do not saturate, whatever the processor"
 
 
 class DynamicParameters(Parameters):
@@ -69,13 +70,15 @@ class Dynamic(Scheme):
     def __init__(self, order: QuantizeOrder, workspace: Workspace) -> None:  # noqa: ARG002  (one signature for all)
         super().__init__(order, DynamicParameters, LIBRARIES)
         integers = quantization.DYNAMIC_INTEGERS
-        self.parameters = {**self.parameters, "integers": integers.name}
-        self._findings = _saturation(integers, order.target_device)
+        reduce_range = _saturates(integers, order.target_device)
+        self.parameters = {**self.parameters, "integers": integers.name, "reduce_range": reduce_range}
+        self._findings = (SEVEN_BITS,) if reduce_range else _saturation(integers, order.target_device)
 
     def run(self, source: Path, made: Path) -> tuple[str, ...]:
         """Quantise what the scheme covers."""
         prepared = _prepared(source)
-        quantization.quantize_dynamically(prepared, made, per_channel=bool(self.parameters["per_channel"]))
+        per_channel, reduce_range = bool(self.parameters["per_channel"]), bool(self.parameters["reduce_range"])
+        quantization.quantize_dynamically(prepared, made, per_channel=per_channel, reduce_range=reduce_range)
         count = _check_quantized(prepared, made, self.option, "no MatMul or Gemm with stored weights")
         return (*self._findings, f"{count} matrix products compute in 8 bits; all other operators stay in float32")
 
@@ -102,7 +105,7 @@ class Static(Scheme):
             correct_bias=bool(self.parameters["correct_bias"]),
             integers=integers,
             here=here,
-            saturates=here and not integers.symmetric and environment.facts()["vnni"] == "no",
+            saturates=_saturates(integers, order.target_device),
         )
         self._samples = Samples(samples.digest, samples.rows, samples.feeds, samples.few)
         self.parameters = {**self.parameters, "integers": integers.name, **samples.parameters}
@@ -119,10 +122,9 @@ class Static(Scheme):
             "statistics": calibrated.statistics,
         }
         count = _check_quantized(prepared, made, self.option, "no operator that computes in 8 bits")
-        seven = "weights have 7 bits: sums do not saturate, whatever the processor"
         return (
             *self._findings,
-            *((seven,) if calibrated.reduce_range else self._saturation),
+            *((SEVEN_BITS,) if calibrated.reduce_range else self._saturation),
             f"{count} tensors pass through 8 bits ({self._choices.integers.name}), calibrated on "
             f"{len(self._samples.rows)} samples",
             *calibrated.findings,
@@ -144,6 +146,11 @@ def _prepared(source: Path) -> Path:
     name_nodes(model)
     onnx.save(model, prepared)
     return prepared
+
+
+def _saturates(integers: quantization.Integers, device: Device) -> bool:
+    """Whether the candidate is for this machine's kind of processor, and 8-bit sums saturate on this one."""
+    return device is Device.CPU_GENERIC and not integers.symmetric and environment.facts()["vnni"] == "no"
 
 
 def _saturation(integers: quantization.Integers, device: Device) -> tuple[str, ...]:

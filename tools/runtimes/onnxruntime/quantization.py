@@ -114,13 +114,21 @@ def _read_inside(model: ModelProto) -> list[str]:
     return [node.name for node in model.graph.node if inner & {*node.input, *node.output}]
 
 
-def quantize_dynamically(prepared: Path, target: Path, *, per_channel: bool) -> None:
-    """Write `target` with the weights of MatMul and Gemm in 8 bits and activations quantised as they come."""
+def quantize_dynamically(prepared: Path, target: Path, *, per_channel: bool, reduce_range: bool) -> None:
+    """Write `target` with the weights of MatMul and Gemm in 8 bits and activations quantised as they come.
+
+    Args:
+        prepared: The base.
+        target: Where the result goes.
+        per_channel: Whether each output channel of a weight has its own scale.
+        reduce_range: Whether weights have 7 bits, so that no sum of products saturates.
+    """
     quantize_dynamic(
         prepared,
         target,
         op_types_to_quantize=list(DYNAMIC_OPERATORS),
         per_channel=per_channel,
+        reduce_range=reduce_range,
         weight_type=QuantType.QInt8,
     )
 
