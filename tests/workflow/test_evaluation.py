@@ -28,7 +28,6 @@ STOPPED_LATER = {
     "keep_twice": "EVIDENCE_MISSING",
     "keep_after_packaging": "EVIDENCE_MISSING",
     "race_two_steps": "CORRUPT",
-    "race_the_package": "CORRUPT",
     "restart_in_between": "CORRUPT",
 }
 QUICK = [scenario for scenario in DISHONEST.scenario if not scenario.slow]
