@@ -70,8 +70,8 @@ async def test_a_worker_that_answers_with_a_persons_acceptance_is_not_believed(
         os.kill(tree[0].pid, signal.SIGSTOP)  # so that this answer is the one that is found
         waiver = build.waived(build.run_in(Phase.VALIDATE, build.FAILING))
         folder.write_result(Result(JobOutcome.DONE, 1.0, Answer("none", Found.of(waiver))))
-        result = await client.call_tool("get_job", {"job": job, "wait_seconds": 45})
         os.kill(tree[0].pid, signal.SIGKILL)
+        result = await client.call_tool("get_job", {"job": job, "wait_seconds": 45})
         assert content(result)["code"] == "WORKER_CRASHED"
         assert "no business with WaiverGranted" in content(result)["why"]
 
