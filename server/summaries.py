@@ -19,7 +19,8 @@ from edgewright.state.events import (
     SustainedRecorded,
     WaiverGranted,
 )
-from edgewright.state.evidence import Benchmark, Latency, Paired, Sustained
+from edgewright.state.evidence import Benchmark, Latency, Sustained
+from edgewright.state.paired import Paired
 from edgewright.state.run import Run
 from edgewright.state.verdict import judge
 from edgewright.state.waivers import Waiver

@@ -9,8 +9,9 @@ import run_builder as build
 from edgewright.state.artifacts import Device, Format
 from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
-from edgewright.state.evidence import Baseline, Benchmark, Paired
+from edgewright.state.evidence import Baseline, Benchmark
 from edgewright.state.guards import FORMAT_OF_DEVICE, GUARDS, first_refusal, refusal_for
+from edgewright.state.paired import Paired
 from edgewright.state.phases import START, TABLE, Call, Phase
 from edgewright.state.policy import Policy, Rule
 from edgewright.state.protocols import PROTOCOLS, ProtocolName

@@ -8,7 +8,8 @@ import run_builder as build
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewright.state.evidence import Accuracy, Direction, Paired
+from edgewright.state.evidence import Accuracy, Direction
+from edgewright.state.paired import Paired
 from edgewright.state.policy import Rule
 from edgewright.state.verdict import Outcome, Verdict, floor_of, judge
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from edgewright.state.artifacts import Artifact
 from edgewright.state.errors import Code, Refused
-from edgewright.state.evidence import Accuracy, Dataset, Paired
+from edgewright.state.evidence import Accuracy, Dataset
+from edgewright.state.paired import Paired
 from edgewright.state.policy import is_agreement
 from edgewright.tools.benchmark.outputs import Outputs, open_index, open_outputs, run_outputs
 from edgewright.tools.datasets.card import Card

@@ -11,7 +11,7 @@ from math import comb, copysign, inf, isclose, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.state.evidence import Paired
+from edgewright.state.paired import Paired
 
 Contributions = NDArray[np.float64]
 """What each sample adds, shape (n, 2): numerator and denominator of a ratio of sums that the metric's value is, or
