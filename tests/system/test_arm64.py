@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from far_end import remote
+from linear_model import write_linear_classifier
 from probe_models import keep_model, keep_regular, new_workspace, product
 from sshd import SshServer, arm64_server, free_port
 from workflow import Connect, demo_arguments, done, refused, small_demo, state_of
@@ -81,7 +82,7 @@ def test_an_emulated_machine_computes_what_this_one_does_and_never_passes_as_har
 @pytest.mark.parametrize(
     ("device", "model", "scheme"),
     [
-        (Device.CPU_GENERIC, "fashion_mnist_cnn.onnx", "int8_static"),
+        (Device.CPU_GENERIC, "linear.onnx", "int8_static"),
         (Device.RASPBERRY_PI_5, "fashion_mnist_mobile.tflite", "int8_dynamic"),
     ],
     ids=["ONNX Runtime", "LiteRT"],
@@ -89,6 +90,7 @@ def test_an_emulated_machine_computes_what_this_one_does_and_never_passes_as_har
 async def test_the_whole_workflow_over_ssh_is_labelled_emulated_to_the_end(
     connect: Connect, server: SshServer, root: Path, tmp_path: Path, *, device: Device, model: str, scheme: str
 ) -> None:
+    write_linear_classifier(root / "linear.onnx", root / "validation.npz", first=200)
     small_demo(root)
     state = tmp_path / "state"
     enrol(server, state / "targets", device)
