@@ -25,6 +25,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add.add_argument("--port", type=int, default=22)
     add.add_argument("--identity", type=Path, help="private key file; the SSH agent's keys where it is left out")
     add.add_argument("--python", default="python3", help="interpreter there that has NumPy and a runtime")
+    add.add_argument("--lock-clocks", action="store_true", help="hold its clocks while it is measured (sudo there)")
     add.add_argument("--fingerprint", help="SHA256:... of its host key, where you know it: then nothing is asked")
     verbs.add_parser("list", help="list the enrolled machines")
     for verb, words in (("check", "what is there, what is missing"), ("remove", "forget a machine")):
@@ -73,6 +74,7 @@ def _add(arguments: argparse.Namespace, targets: Targets) -> int:
         identity=str(arguments.identity.expanduser().resolve()) if arguments.identity else "",
         python=arguments.python,
         host_keys=host_keys,
+        lock_clocks=arguments.lock_clocks,
     )
     print(f"{target.alias} is enrolled as {target.kind}. Agents may name it as `target` from now on.")
     return _check(target, offline=False)

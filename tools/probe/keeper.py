@@ -8,6 +8,7 @@ What goes over the line, both ways: one JSON object a line; `size` bytes follow 
 
 ```
 -> {"do": "put", "name": N, "size": S, "sha256": D} + S bytes    <- {"ok": true} or an error
+-> {"do": "lock", "bundle": N}                                   <- {"locked": HOW} or an error
 -> {"do": "run", "bundle": N, "folder": F,                       <- {"progress": {...}} now and then, at last
     "threads": T, "limit_s": L}                                  <- {"status": R, "files": {N: S}, "log": TEXT}
 -> {"do": "get", "folder": F, "name": N}                         <- {"size": S} + S bytes
@@ -33,7 +34,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Dict, Iterator, List, Mapping, NoReturn, Optional, Union
 
 VERSION = 1
@@ -130,11 +131,11 @@ def main() -> None:
         except OSError:
             Line.say(_error("busy", "another measurement holds this machine"))
             return
-        folder = ""
+        folder, clocks = "", ExitStack()
         try:
             folder = _make_room()
             Line.say(_hello(folder))
-            _serve(Line(), folder)
+            _serve(Line(), folder, clocks)
         except HungUp:
             pass
         except OSError as error:
@@ -144,16 +145,33 @@ def main() -> None:
             for number in ENDINGS:
                 signal.signal(number, signal.SIG_IGN)  # the end is being made already
             _sweep()
+            with suppress(Exception):  # whatever stands in the way of the clocks, the folder goes
+                clocks.close()
             if folder:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _serve(line: Line, folder: str) -> None:
+def _serve(line: Line, folder: str, clocks: ExitStack) -> None:
     tasks = {"put": _put, "run": _run, "get": _get, "drop": _drop}
     while True:
         message = line.message() or {"do": "beat"}
-        if message["do"] in tasks:
+        if message["do"] == "lock":
+            line.say(_lock(folder, message, clocks))
+        elif message["do"] in tasks:
             tasks[message["do"]](line, folder, message)
+
+
+def _lock(folder: str, message: Message, clocks: ExitStack) -> Message:
+    """Hold the clocks until the session ends; what does that comes with the probe."""
+    sys.path.insert(0, _inside(folder, message["bundle"]))
+    from edgewright.tools.probe.clocks import ClocksKept, lock
+
+    try:
+        how, restore = lock(folder)
+    except ClocksKept as error:
+        return _error("clocks", str(error))
+    clocks.callback(restore)
+    return {"locked": how}
 
 
 def _put(line: Line, folder: str, message: Message) -> None:

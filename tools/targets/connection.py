@@ -142,6 +142,15 @@ class Connection:
             self._write(_line({"do": "put", "name": name, "size": len(content), "sha256": digest}) + content)
         self._confirm()
 
+    def lock_clocks(self, bundle: str) -> None:
+        """Have the clocks there held until the session ends, with what is in the probe's file.
+
+        Raises:
+            Refused: TARGET_UNFIT, where the operator there does not allow it; TARGET_LOST.
+        """
+        self._say({"do": "lock", "bundle": bundle})
+        self._read()
+
     def run(self, *, bundle: str, folder: str, threads: int, limit_s: float, watcher: Watcher) -> Ended:
         """Run the probe on the request in a folder there; tell `watcher` how far it is.
 
@@ -229,6 +238,14 @@ class Connection:
                 f"measuring on {alias}",
                 "another measurement, from this host or another one, is at work there",
                 "wait until it has ended and call again",
+                "P10",
+            )
+        if trouble.kind == "clocks":
+            return Refused.because(
+                Code.TARGET_UNFIT,
+                f"holding the clocks of {alias}",
+                trouble.message.rstrip("."),
+                "have a person allow these commands there in a sudoers file, or enrol the target without --lock-clocks",
                 "P10",
             )
         if trouble.kind == "disk":

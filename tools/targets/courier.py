@@ -83,6 +83,8 @@ class Courier:
             write_bundle(bundle)
         with bundle.open("rb") as stream:
             connection.put(stream, bundle.name, file_sha256(bundle))
+        if self._target.lock_clocks and not self._carried:
+            connection.lock_clocks(bundle.name)
         for digest, named in errand.files.items():
             with self._open(digest, named) as stream:
                 connection.put(stream, digest, digest)

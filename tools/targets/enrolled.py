@@ -33,6 +33,7 @@ class Enrolled:
         python: The interpreter there that has NumPy and a runtime.
         known_hosts: File with the host keys that the person accepted.
         lock: File whose lock a session from this machine holds.
+        lock_clocks: Whether the clocks there are held while it is measured.
     """
 
     alias: str
@@ -44,6 +45,7 @@ class Enrolled:
     python: str
     known_hosts: str
     lock: str
+    lock_clocks: bool = False
 
     @property
     def address(self) -> str:
@@ -66,7 +68,17 @@ class Targets:
         return next((target for target in self.all() if target.alias == alias), None)
 
     def add(
-        self, alias: str, kind: Device, *, host: str, user: str, port: int, identity: str, python: str, host_keys: str
+        self,
+        alias: str,
+        kind: Device,
+        *,
+        host: str,
+        user: str,
+        port: int,
+        identity: str,
+        python: str,
+        host_keys: str,
+        lock_clocks: bool = False,
     ) -> Enrolled:
         """Enrol a target.
 
@@ -79,6 +91,7 @@ class Targets:
             identity: File of the private key; empty for the SSH agent's.
             python: The interpreter there.
             host_keys: Lines of a known_hosts file that the person accepted.
+            lock_clocks: Whether the clocks there are to be held while it is measured.
 
         Raises:
             Refused: INVALID_ARGUMENT, for a part of another form or an alias that is taken.
@@ -96,7 +109,7 @@ class Targets:
         known_hosts, lock = self._folder / f"{alias}.known_hosts", self._folder / f"{alias}.lock"
         write_whole(known_hosts, host_keys.encode())
         lock.touch(mode=0o600)
-        enrolled = Enrolled(alias, kind, host, user, port, identity, python, str(known_hosts), str(lock))
+        enrolled = Enrolled(alias, kind, host, user, port, identity, python, str(known_hosts), str(lock), lock_clocks)
         write_whole(self._folder / f"{alias}.json", encode(enrolled).encode())
         return enrolled
 

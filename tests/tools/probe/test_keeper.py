@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgewright.tools.probe import keeper
+from edgewright.tools.probe import clocks, keeper
+from edgewright.tools.targets.bundle import write_bundle
 
 SOURCE = Path(keeper.__file__).read_bytes()
 
@@ -176,3 +178,71 @@ def test_two_sessions_never_measure_on_one_machine_at_once(far: Far) -> None:
     ).stdout.splitlines()
     assert json.loads(other[1])["error"]["kind"] == "busy"
     assert far.put("still", b"there") == {"ok": True}
+
+
+SUDO = """#!/bin/sh
+shift
+echo "$@" >> "$SUDO_LOG"
+exec "$@"
+"""
+
+
+@pytest.fixture
+def governors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for `sudo`, and a folder for the governors of a machine that has none."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sudo").write_text(SUDO, encoding="utf-8")
+    (tmp_path / "bin" / "sudo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("SUDO_LOG", str(tmp_path / "log"))
+    for number, governor in enumerate(("ondemand", "schedutil")):
+        (tmp_path / f"policy{number}").mkdir()
+        (tmp_path / f"policy{number}" / "scaling_governor").write_text(f"{governor}\n", encoding="ascii")
+    return tmp_path
+
+
+def governor_of(folder: Path) -> list[str]:
+    return [path.read_text(encoding="ascii").strip() for path in sorted(folder.glob("policy*/scaling_governor"))]
+
+
+@pytest.mark.promise("P10")
+@pytest.mark.parametrize("how", ["closed", "silent"])
+def test_clocks_that_were_held_are_put_back_when_the_session_ends(
+    governors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    source = (
+        Path(clocks.__file__)
+        .read_text(encoding="utf-8")
+        .replace(clocks.POLICIES, f"{governors}/policy*/scaling_governor")
+    )
+    with zipfile.ZipFile(tmp_path / "probe.pyz", "w") as archive:
+        for package in ("edgewright", "edgewright/tools", "edgewright/tools/probe"):
+            archive.writestr(f"{package}/__init__.py", "")
+        archive.writestr("edgewright/tools/probe/clocks.py", source)
+    far = Far()
+    far.put("probe.pyz", (tmp_path / "probe.pyz").read_bytes())
+    assert far.ask(do="lock", bundle="probe.pyz") == {"locked": "performance governor"}
+    assert governor_of(governors) == ["performance", "performance"]
+    if how == "silent":
+        far.process.wait()
+    far.end()
+    assert governor_of(governors) == ["ondemand", "schedutil"]
+
+
+def test_clocks_that_nobody_may_hold_are_left_and_that_is_said(far: Far, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "probe.pyz")
+    far.put("probe.pyz", (tmp_path / "probe.pyz").read_bytes())
+    answer = far.ask(do="lock", bundle="probe.pyz")
+    assert answer["error"]["kind"] == "clocks"
+    assert far.put("still", b"there") == {"ok": True}
+
+
+def test_a_jetson_is_held_by_its_own_script_and_restored_from_what_that_stored(governors: Path) -> None:
+    (governors / "bin" / "jetson_clocks").write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    (governors / "bin" / "jetson_clocks").chmod(0o755)
+    how, restore = clocks.lock(str(governors))
+    restore()
+    asked = (governors / "log").read_text(encoding="utf-8").splitlines()
+    stored = governors / "clocks"
+    assert how == "jetson_clocks"
+    assert asked == [f"jetson_clocks --store {stored}", "jetson_clocks", f"jetson_clocks --restore {stored}"]
