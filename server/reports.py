@@ -90,7 +90,7 @@ def report_on(house: House, name: str, form: str) -> Reported:
 
 def _run(house: House, name: str) -> Run:
     with house.ledger.read() as look:
-        return look.run(name)
+        return house.seen(look.run(name))
 
 
 def _written(house: House, name: str, content: bytes) -> str:

@@ -29,7 +29,7 @@ def _add_runs(server: MCPServer[Any], house: House) -> None:
     def run_named(run: str) -> Run:
         try:
             with house.ledger.read() as look:
-                return look.run(run)
+                return house.seen(look.run(run))
         except Refused as refused:
             raise ResourceNotFoundError(refused.refusal.sentence) from refused
 
