@@ -315,9 +315,9 @@ def _counts(before: Accuracy | None, now: Accuracy) -> Accuracy:
     """
     if before is None:
         return now
-    hosts = [accuracy.environment.label is Label.HOST for accuracy in (before, now)]
-    if hosts[0] != hosts[1]:
-        return now if hosts[0] else before
+    targets = [bool(accuracy.environment.target) for accuracy in (before, now)]
+    if targets[0] != targets[1]:
+        return before if targets[0] else now
     return before if better(before, now) is now else now
 
 
