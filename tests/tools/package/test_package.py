@@ -18,6 +18,8 @@ from package_shop import ShopOf
 from PIL import Image
 
 from edgewright.state.errors import Code, Refused
+from edgewright.tools.datasets.decoding import YoloDecoder
+from edgewright.tools.datasets.sources import Audio, Text
 from edgewright.tools.package.manifest import SCHEMA_ID, manifest_schema
 
 SCHEMA = json.loads(manifest_schema())
@@ -96,6 +98,21 @@ def test_every_document_of_a_package_is_as_the_schema_says(shop_of: ShopOf, kept
     for name in ("preprocessing", "evidence"):
         part = {"$ref": f"#/$defs/{name}_file", "$defs": SCHEMA["$defs"]}
         jsonschema.validate(read(folder / f"{name}.json"), part, Draft202012Validator)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"decoder": YoloDecoder(kind="yolo-v8").model_dump(mode="json")},
+        {"decoder": None, "audio": Audio(rate=16_000).model_dump()},
+        {"decoder": None, "text": Text(column="text", tokenizer="t.json", length=8, sha256="0" * 64).model_dump()},
+    ],
+    ids=["a decoder", "sound", "text"],
+)
+def test_the_schema_knows_everything_that_a_card_adds_to_the_preprocessing(fields: dict[str, object]) -> None:
+    part = SCHEMA["$defs"]["preprocessing_file"]
+    known = {name: part["properties"][name] for name in fields}  # a KeyError is a field that no receiver expects
+    jsonschema.validate(fields, {"properties": known, "$defs": SCHEMA["$defs"]}, Draft202012Validator)
 
 
 def test_the_manifest_lists_every_file_and_nothing_else_lies_there(shop_of: ShopOf) -> None:
