@@ -13,6 +13,7 @@ from edgewright.server.house import House
 from edgewright.state.errors import Refused
 from edgewright.state.run import Run
 from edgewright.tools.package.manifest import manifest_schema
+from edgewright.tools.package.variants import under
 
 REPORT_URI = "model-opt-report://{run}"
 
@@ -29,7 +30,7 @@ def _add_runs(server: MCPServer[Any], house: House) -> None:
     def run_named(run: str) -> Run:
         try:
             with house.ledger.read() as look:
-                return look.run(run)
+                return under(look.run(run), house.settings.policy.rule)
         except Refused as refused:
             raise ResourceNotFoundError(refused.refusal.sentence) from refused
 
