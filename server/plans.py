@@ -37,6 +37,7 @@ from edgewright.tools.orders import (
 )
 from edgewright.tools.package.report import report
 from edgewright.tools.package.statement import SIGNED, UNSIGNED, statement
+from edgewright.tools.package.variants import under
 
 
 @dataclass(frozen=True)
@@ -283,7 +284,8 @@ def plan_decide(house: House, _look: Transaction, run: Run, request: requests.De
 
 def plan_package(house: House, look: Transaction, run: Run, request: requests.Package) -> Plan:
     """Plan a package of the current best artifact."""
-    profiled, shipped = _profiled(run), guards.shipped(run, asked(request, house))
+    question = asked(request, house)
+    profiled, shipped = _profiled(run), guards.shipped(run, question)
     if shipped is None:
         raise Refused.because(Code.EVIDENCE_MISSING, "packaging", "the run has no model", "call profile_model", "P1")
     number = len(run.packages) + 1
@@ -296,10 +298,11 @@ def plan_package(house: House, look: Transaction, run: Run, request: requests.Pa
                 run,
                 look.records(run.id),
                 shipped.artifact,
-                policy=house.settings.policy,
+                policy=question.policy,
                 signing=SIGNED if house.authority.is_enrolled else UNSIGNED,
             ),
-            report=report(run, datetime.now(UTC).date(), shipped.artifact),
+            report=report(under(run, question.policy.rule), question.now.date(), shipped.artifact),
+            created=question.now.isoformat(),
             folder_name=f"{run.id}-{number}-{Path(shipped.artifact.name).stem}",
         )
     )

@@ -69,12 +69,13 @@ class Shop:
             validation=self.validation,
             statement=json.loads(json.dumps(statement(self.run, self.records))),
             report=report(self.run, past.NOW.date()),
+            created=past.NOW.isoformat(),
             folder_name="made",
         )
         return replace(order, **changes)  # type: ignore[arg-type]
 
     def package(self, **changes: object) -> tuple[Path, PackageMade]:
-        made = package(self.order(**changes), self.workspace)
+        made = package(self.order(**changes), self.workspace, Host())
         return self.workspace.folder / made.folder, made
 
 
