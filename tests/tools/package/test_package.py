@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +19,8 @@ from package_shop import ShopOf
 from PIL import Image
 
 from edgewright.state.errors import Code, Refused
+from edgewright.state.evidence import Label
+from edgewright.state.phases import Call, Phase, legal_calls
 from edgewright.tools.datasets.decoding import YoloDecoder
 from edgewright.tools.datasets.sources import Audio, Text
 from edgewright.tools.package.manifest import SCHEMA_ID, manifest_schema
@@ -279,6 +282,23 @@ def test_a_package_that_answers_otherwise_than_was_measured_is_refused(shop_of: 
     assert refusal.code is Code.PACKAGE_UNVERIFIED
     assert "output logits differs" in refusal.why
     assert not refusal.why.endswith(".")
+    advised = {str(call) for call in Call if re.search(rf"\b{call}\b", refusal.do)}
+    assert advised
+    assert advised <= {str(call) for call in legal_calls(Phase.OPTIMIZE)}
+
+
+@pytest.mark.promise("P6", "P9")
+def test_stored_samples_answer_as_this_host_does_where_accuracy_is_the_devices(shop_of: ShopOf) -> None:
+    shop = shop_of()
+    order = shop.order()
+    here, _ = shop.package()
+    said = json.loads(json.dumps(order.statement))
+    said["manifest"]["accuracy"]["label"] = str(Label.TARGET)
+    said["outputs"] = shop.workspace.keep_json({"outputs": "of the device's own kernels"}, "outputs.json")
+    there, _ = shop.package(statement=said, folder_name="there")
+    for number in range(4):
+        name = f"smoke/{number}-expected.npz"
+        assert (there / name).read_bytes() == (here / name).read_bytes()
 
 
 @pytest.mark.promise("P9")
