@@ -10,8 +10,9 @@ from edgewright.state.acceptance import unfit_calibration
 from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
 from edgewright.state.events import Reverted
-from edgewright.state.guards import accepted, refusal_for
+from edgewright.state.guards import accepted, refusal_for, shipped
 from edgewright.state.phases import Call, legal_calls
+from edgewright.state.policy import Level
 from edgewright.state.run import Run, apply
 from edgewright.state.verdict import Outcome
 from edgewright.state.waivers import Subject
@@ -57,7 +58,7 @@ def _is_accepted(run: Run, subject: Subject | None) -> bool:
 
 
 def _asked(run: Run, call: Call) -> Asked:
-    return Asked(call, run.started.policy, datetime.now(UTC), enrolled=run.enrolled_at_start)
+    return Asked(call, run.now.policy, datetime.now(UTC), enrolled=run.now.enrolled)
 
 
 _MOMENTS = ADVISED.moments
@@ -144,8 +145,8 @@ def alternatives(run: Run) -> tuple[Advice, ...]:
 
 
 def _on_acceptance(run: Run) -> list[Advice]:
-    """Return the call that asks a person, where there is something that nobody accepted yet."""
-    if refusal_for(run, _asked(run, Call.ACCEPT)) is not None:
+    """Return the call that asks a person, where there is something to accept and the client's word for it is enough."""
+    if not Level.RELAYED.reaches(run.now.policy.least_level) or refusal_for(run, _asked(run, Call.ACCEPT)) is not None:
         return []
     return [Advice("accept_tradeoff", {"run": run.id}, f"asks a person; or one runs `edgewright approve {run.id}`")]
 
@@ -198,7 +199,8 @@ def _packaging_refused(run: Run) -> Refusal | None:
 
 
 def _is_packaged(run: Run) -> bool:
-    return run.current is not None and any(package.artifact == run.current.sha256 for package in run.packages)
+    step = shipped(run, _asked(run, Call.PACKAGE))
+    return step is not None and any(package.artifact == step.artifact.sha256 for package in run.packages)
 
 
 # What speaks of the step itself. Anything else, a full disk or a changed original, may be gone the next time.

@@ -37,12 +37,14 @@ class Stop:
 
     Attributes:
         verdict: The failing verdict.
+        run: Handle of the run.
         agreement: Share of samples with the original's answer.
         worst: The classes that lost most, the worst first.
         alternatives: What is possible here and now, once the candidate is reverted.
     """
 
     verdict: Verdict
+    run: str
     agreement: float | None
     worst: tuple[ClassLoss, ...]
     alternatives: tuple[Advice, ...]
@@ -52,7 +54,7 @@ class Stop:
         """What holds the run, and what ends that."""
         return (
             f"ON HOLD. {self.verdict.sentence}. Nothing moves until the candidate is reverted or a person accepts "
-            "exactly these numbers"
+            f"exactly these numbers (`edgewright approve {self.run}`)"
         )
 
 
@@ -62,7 +64,7 @@ def stop_of(run: Run) -> Stop | None:
     verdict = run.verdict_of(step) if step else None
     if step is None or step.accuracy is None or verdict is None or verdict.outcome is Outcome.PASS:
         return None
-    return Stop(verdict, step.accuracy.agreement, _worst(run), alternatives(run))
+    return Stop(verdict, run.id, step.accuracy.agreement, _worst(run), alternatives(run))
 
 
 def _worst(run: Run) -> tuple[ClassLoss, ...]:

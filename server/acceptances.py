@@ -42,7 +42,7 @@ def pending(house: House, run: str, kind: str = "") -> tuple[Run, Subject]:
     if job is not None:
         house.jobs.settle(job.id)
     with house.ledger.read() as look:
-        state = look.run(run)
+        state = house.seen(look.run(run))
     question = asked(house, kind)
     if (refusal := refusal_for(state, question)) is not None:
         raise Refused(refusal)

@@ -53,6 +53,7 @@ def legal_next(run: Run | None) -> list[Next]:
 
 def reply_to(house: House, run: Run, event: Event, *, job: str = "") -> Reply:
     """Return the reply to a call that led to this event."""
+    run = house.seen(run)
     summary = summarise(event, run, house.packages)
     return Reply(
         status="done",
@@ -82,7 +83,7 @@ def running(house: House, job: str) -> Reply:
     )
 
 
-def cancelled(run: Run, job: str) -> Reply:
+def cancelled(house: House, run: Run, job: str) -> Reply:
     """Return the reply to a call that ended a job."""
     return Reply(
         status="done",
@@ -90,7 +91,7 @@ def cancelled(run: Run, job: str) -> Reply:
         phase=str(run.phase),
         summary=f"Job {job} was cancelled, with every process it started. The run stands as before.",
         job=job,
-        next=legal_next(run),
+        next=legal_next(house.seen(run)),
     )
 
 
@@ -137,9 +138,9 @@ def state_of(house: House, request: requests.GetState) -> Reply:
         status="done",
         run=run.id,
         phase=str(run.phase),
-        summary=state_block.text(run),
+        summary=state_block.text(house.seen(run)),
         job=run.job.id if run.job else "",
-        next=legal_next(run),
+        next=legal_next(house.seen(run)),
         detail=detail,
     )
 

@@ -171,9 +171,10 @@ def state(arguments: argparse.Namespace) -> int:
     from edgewright.server.house import House
     from edgewright.state.errors import Refused
 
+    house = House.open(_settings(arguments))
     try:
-        with House.open(_settings(arguments)).ledger.read() as look:
-            print(state_block.text(look.run(arguments.run)))
+        with house.ledger.read() as look:
+            print(state_block.text(house.seen(look.run(arguments.run))))
     except Refused as refused:
         print(refused.refusal.sentence, file=sys.stderr)
         return 1

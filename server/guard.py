@@ -193,7 +193,7 @@ class Door:
             objects=str(self._house.store.folder),
             host_lock=str(self._house.host_lock),
             readable=settings.real_roots,
-            target=self._house.targets.named(run.started.target) if run.started.target else None,
+            target=plans.target_of(self._house, run),
         )
 
     def _earlier(self, change: Transaction, spec: ToolSpec, request: requests.Request) -> Granted | None:

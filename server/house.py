@@ -1,13 +1,15 @@
 """Everything a call may need, made once per process: settings, ledger, store and jobs of one state folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgewright.knowledge.library import Library
 from edgewright.server.jobs import Jobs
 from edgewright.server.settings import Settings
+from edgewright.state.asked import Today
 from edgewright.state.errors import EdgewrightError
 from edgewright.state.ledger import Ledger
+from edgewright.state.run import Run
 from edgewright.state.store import Store
 from edgewright.tools.authority.enrolment import Authority
 from edgewright.tools.targets.enrolled import Targets
@@ -47,6 +49,11 @@ class House:
         authority = Authority(folder)
         jobs = Jobs(folder / "jobs", folder / "packages", ledger, store, authority)
         return cls(settings, ledger, store, jobs, Targets(folder / "targets"), authority, Library(folder / "knowledge"))
+
+    def seen(self, run: Run) -> Run:
+        """Return a run as it is shown today: with the bounds and the targets that hold now."""
+        enrolled = {target.alias: target.kind for target in self.targets.all()}
+        return replace(run, today=Today(self.settings.policy, enrolled))
 
     @property
     def host_lock(self) -> Path:

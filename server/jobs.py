@@ -15,13 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from secrets import token_hex
-from typing import get_args
 
 import anyio
 from pydantic import ValidationError
 
 from edgewright.state.errors import Code, CorruptArtifact, CorruptLedger, EdgewrightError, Refusal, Refused
-from edgewright.state.events import Event, Evidence, JobEnded, JobOutcome, Packaged
+from edgewright.state.events import Event, JobEnded, JobOutcome, Packaged
 from edgewright.state.files import sync_folder
 from edgewright.state.ledger import Ledger
 from edgewright.state.run import Run
@@ -29,7 +28,7 @@ from edgewright.state.store import Store
 from edgewright.tools.authority.enrolment import Authority
 from edgewright.tools.inheritance import inherited_with_agent
 from edgewright.tools.job_folder import Answer, Envelope, JobFolder, Progress, Result
-from edgewright.tools.orders import PackageOrder
+from edgewright.tools.orders import EVIDENCE_OF, PackageOrder
 from edgewright.tools.package.attestation import attest
 
 logger = logging.getLogger(__name__)
@@ -148,13 +147,16 @@ class Jobs:
         if result.outcome is not JobOutcome.DONE or answer.found is None:
             return None
         event = answer.found.event
-        if not isinstance(event, get_args(Evidence)):  # what people and guards decide is no worker's to say
-            raise CorruptArtifact(f"A worker has no business with {answer.found.kind}.")
+        order = folder.envelope().order
+        if not isinstance(event, EVIDENCE_OF[type(order)]):  # least of all a person's word
+            raise CorruptArtifact(f"The worker of a {type(order).__name__} has no business with {answer.found.kind}.")
         for new in answer.files:
             self._store.adopt(_own(folder, new.path), new.sha256)
-        if isinstance(event, Packaged) and answer.package is not None:
-            source, order = _own(folder, answer.package), folder.envelope().order
-            if source.exists() and isinstance(order, PackageOrder):
+        if isinstance(event, Packaged) and isinstance(order, PackageOrder):
+            if answer.package is None or (event.artifact, event.folder) != (order.artifact.sha256, order.folder_name):
+                raise CorruptArtifact("The package is not the one that was ordered.")
+            source = _own(folder, answer.package)
+            if source.exists():
                 attest(source, order, event.manifest, self._authority)
             self._move_package(source, event.folder)
         return event

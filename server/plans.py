@@ -37,7 +37,7 @@ from edgewright.tools.orders import (
 )
 from edgewright.tools.package.report import report
 from edgewright.tools.package.statement import SIGNED, UNSIGNED, statement
-from edgewright.tools.package.variants import under
+from edgewright.tools.targets.enrolled import Enrolled
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,26 @@ OPTIONS = ("per_channel", "ranges", "equalize", "correct_bias", "io_dtype")
 """Arguments of `quantize` that only some schemes take."""
 
 
+def target_of(house: House, run: Run) -> Enrolled | None:
+    """Return the machine that a run measures on, which is the one it began on.
+
+    Raises:
+        Refused: TARGET_WRONG_MACHINE, if its alias was given to another one meanwhile.
+    """
+    if run.started.target is None:
+        return None
+    target = house.targets.named(run.started.target)
+    if target is None or target.mark != run.started.target_mark:
+        raise Refused.because(
+            Code.TARGET_WRONG_MACHINE,
+            f"measuring on {run.started.target}",
+            "since the run began it was enrolled anew, with other host keys: it may be another machine",
+            "start a new run with profile_model",
+            "P6",
+        )
+    return target
+
+
 def tolerance_of(request: requests.ProfileModel, house: House) -> float:
     """Return the tolerance asked for; the usual one, as far as the operator allows it, where none was."""
     if request.accuracy_tolerance is not None:
@@ -108,6 +128,7 @@ def tolerance_of(request: requests.ProfileModel, house: House) -> float:
 
 def new_run(house: House, request: requests.ProfileModel) -> tuple[str, Started]:
     """Return the handle and first event of a new run."""
+    target = house.targets.named(request.target) if request.target else None
     name = "".join(char if char.isalnum() or char in "-_" else "-" for char in Path(request.model_path).stem)[:40]
     started = Started(
         model_path=request.model_path,
@@ -118,6 +139,7 @@ def new_run(house: House, request: requests.ProfileModel) -> tuple[str, Started]
         accuracy_tolerance=tolerance_of(request, house),
         latency_target_ms=request.latency_target_ms,
         policy=house.settings.policy,
+        target_mark=target.mark if target else "",
     )
     return f"run-{token_hex(6)}", started
 
@@ -301,7 +323,7 @@ def plan_package(house: House, look: Transaction, run: Run, request: requests.Pa
                 policy=question.policy,
                 signing=SIGNED if house.authority.is_enrolled else UNSIGNED,
             ),
-            report=report(under(run, question.policy.rule), question.now.date(), shipped.artifact),
+            report=report(house.seen(run), question.now.date(), shipped.artifact),
             created=question.now.isoformat(),
             folder_name=f"{run.id}-{number}-{Path(shipped.artifact.name).stem}",
         )

@@ -12,7 +12,6 @@ from edgewright.state.run import Run
 from edgewright.tools.package.figures import figures
 from edgewright.tools.package.pictures import INSTALL_LINE, Picture, available, draw
 from edgewright.tools.package.report import report
-from edgewright.tools.package.variants import under
 
 SHOWN = "tradeoff"
 """The one picture that goes into a chat; the others are files, since each costs an assistant's context."""
@@ -91,7 +90,7 @@ def report_on(house: House, name: str, form: str) -> Reported:
 
 def _run(house: House, name: str) -> Run:
     with house.ledger.read() as look:
-        return under(look.run(name), house.settings.policy.rule)
+        return house.seen(look.run(name))
 
 
 def _written(house: House, name: str, content: bytes) -> str:

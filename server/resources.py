@@ -13,7 +13,6 @@ from edgewright.server.house import House
 from edgewright.state.errors import Refused
 from edgewright.state.run import Run
 from edgewright.tools.package.manifest import manifest_schema
-from edgewright.tools.package.variants import under
 
 REPORT_URI = "model-opt-report://{run}"
 
@@ -30,7 +29,7 @@ def _add_runs(server: MCPServer[Any], house: House) -> None:
     def run_named(run: str) -> Run:
         try:
             with house.ledger.read() as look:
-                return under(look.run(run), house.settings.policy.rule)
+                return house.seen(look.run(run))
         except Refused as refused:
             raise ResourceNotFoundError(refused.refusal.sentence) from refused
 

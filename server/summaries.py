@@ -21,8 +21,8 @@ from edgewright.state.events import (
 )
 from edgewright.state.evidence import Benchmark, Latency, Sustained
 from edgewright.state.paired import Paired
+from edgewright.state.policy import stricter
 from edgewright.state.run import Run
-from edgewright.state.verdict import judge
 from edgewright.state.waivers import Waiver
 
 MIB = 1 << 20
@@ -149,12 +149,17 @@ def _sustained(sustained: Sustained, run: Run) -> Summary:
 
 
 def _accuracy(event: AccuracyRecorded, run: Run) -> Summary:
-    if run.profiled is None:
+    """Tell the verdict of the measurement that counts, which may be an earlier one."""
+    step = run.open_step
+    is_open = step is not None and step.artifact.sha256 == event.accuracy.artifact
+    counts = step.accuracy if step is not None and step.accuracy is not None and is_open else event.accuracy
+    verdict = run.judged(counts)
+    if verdict is None:
         return Summary("Accuracy recorded.")
-    rule = run.started.policy.rule
-    verdict = judge(run.profiled.baseline.reference, event.accuracy, run.tolerance, rule)
-    paired = event.accuracy.paired
-    agreement = event.accuracy.agreement
+    paired, agreement, label = counts.paired, counts.agreement, counts.environment.label
+    notes = list(event.findings)
+    if counts is not event.accuracy and counts != event.accuracy:
+        notes.append(f"An earlier measurement counts ({label}): {event.accuracy.value:.4f} now changes nothing.")
     numbers: dict[str, object] = {
         "verdict": str(verdict.outcome),
         "metric": verdict.metric,
@@ -163,20 +168,21 @@ def _accuracy(event: AccuracyRecorded, run: Run) -> Summary:
         "floor": round(verdict.floor, 6),
         "drop_rel": round(verdict.drop, 6),
         "n": verdict.n,
-        "rule": str(rule),
+        "computed": str(label),
+        "rule": str(stricter(run.started.policy.rule, run.now.policy.rule)),
         "paired": None if paired is None else _paired(paired, verdict.deciding_n),
         "agreement_with_original": None if agreement is None else round(agreement, 4),
     }
     stop = stop_of(run)
     if stop is None:
-        return Summary(f"{verdict.sentence}.", numbers, notes=list(event.findings))
+        return Summary(f"{verdict.sentence}.", numbers, notes=notes)
     numbers["tolerance"] = verdict.tolerance
     numbers["worst_classes"] = {loss.name: [round(loss.before, 4), round(loss.after, 4)] for loss in stop.worst}
     numbers["alternatives"] = [
         {"tool": advice.tool, "arguments": dict(advice.arguments), "why": advice.why} for advice in stop.alternatives
     ]
     elsewhere = f"what this server cannot do and may help: {'; '.join(ELSEWHERE)}"
-    return Summary(f"{stop.sentence}.", numbers, notes=[*event.findings, elsewhere])
+    return Summary(f"{stop.sentence}.", numbers, notes=[*notes, elsewhere])
 
 
 def _waiver(waiver: Waiver) -> Summary:
@@ -213,6 +219,6 @@ def _decision(event: Kept | Reverted | WaiverGranted, run: Run) -> Summary:
     if isinstance(event, Reverted):
         return Summary(f"{name} was put aside; its evidence stays.{best}")
     warnings = []
-    if step and step.benchmark and step.benchmark.ratio.median > 1:
+    if step and step.benchmark and step.benchmark.ratio.slower and run.tells(step.benchmark.candidate):
         warnings.append(f"{name} is slower than the original ({step.benchmark.ratio.median:.2f}x its time)")
     return Summary(f"{name} was kept.{best}", {}, warnings)

@@ -126,9 +126,9 @@ class EdgewrightTool(Tool):
         if ended is None:
             raise EdgewrightError(f"job {job} was settled and has no end")
         if ended.ended.outcome is JobOutcome.CANCELLED and self._spec.request is requests.CancelJob:
-            return to_result(answers.cancelled(ended.run, job))
+            return to_result(answers.cancelled(self._house, ended.run, job))
         if ended.ended.refusal is not None:
-            return _refusal(ended.ended.refusal, ended.run)
+            return _refusal(ended.ended.refusal, self._house.seen(ended.run))
         return to_result(answers.reply_to(self._house, ended.run, ended.evidence or ended.ended, job=job))
 
     def _settle_if_possible(self, run: str) -> None:
@@ -142,7 +142,7 @@ class EdgewrightTool(Tool):
     def _run_named(self, name: str) -> Run | None:
         try:
             with self._house.ledger.read() as look:
-                return look.run(name)
+                return self._house.seen(look.run(name))
         except (Refused, CorruptLedger):
             return None
 

@@ -11,6 +11,19 @@ from edgewright.state.protocols import ProtocolName
 
 
 @dataclass(frozen=True)
+class Today:
+    """What a person can have changed since a run began, as it is now.
+
+    Attributes:
+        policy: The operator's bounds.
+        enrolled: Every enrolled target by alias, with what it is.
+    """
+
+    policy: Policy
+    enrolled: Mapping[str, Device]
+
+
+@dataclass(frozen=True)
 class Asked:
     """One question to the guards.
 

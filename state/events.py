@@ -24,6 +24,7 @@ class Started:
         model_name: First part of the name of everything made in this run.
         target_device: What the model is made for.
         target: Alias of the enrolled target to measure on, if any.
+        target_mark: Tells its machine from another that is given the alias later.
         metric: Name of the metric.
         accuracy_tolerance: Largest relative drop that passes.
         latency_target_ms: What the caller hopes for, if anything.
@@ -38,6 +39,7 @@ class Started:
     accuracy_tolerance: float
     latency_target_ms: float | None
     policy: Policy
+    target_mark: str = ""
 
 
 @dataclass(frozen=True)

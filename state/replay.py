@@ -13,7 +13,8 @@ from edgewright.state.events import Event, JobStarted, Kept, Reverted, Started, 
 from edgewright.state.guards import first_refusal, refusal_for
 from edgewright.state.ledger import Record, verify_chain
 from edgewright.state.phases import START, Call
-from edgewright.state.policy import Level, Policy
+from edgewright.state.policy import Level, Policy, Rule
+from edgewright.state.protocols import ProtocolName
 from edgewright.state.run import Run, apply, fold
 
 
@@ -51,13 +52,20 @@ def _refusal(run: Run | None, event: Event, at: datetime) -> Refusal | None:
         case JobStarted():
             base = str(event.arguments.get("base", "current"))
             calibrated = event.arguments.get("scheme") == "int8_static"
-            question = replace(_asked(event.call, started, at), base=base, needs_calibration=calibrated)
+            named = event.arguments.get("protocol")
+            question = replace(
+                _asked(event.call, started, at),
+                base=base,
+                needs_calibration=calibrated,
+                protocol=ProtocolName(str(named)) if named else None,
+            )
         case Kept():
             question = _asked(Call.KEEP, started, at)
         case Reverted():
             question = _asked(Call.REVERT, started, at)
         case WaiverGranted():
-            strict = replace(started.policy, least_level=Level.SIGNED)  # what counts for less may be accepted again
+            # What counts for less may be accepted again; and the rule of that day may have been the stricter one.
+            strict = replace(started.policy, least_level=Level.SIGNED, rule=Rule.CONFIDENT)
             question = replace(_asked(Call.ACCEPT, started, at), policy=strict, kind=event.waiver.subject.kind)
         case _:
             return None
@@ -66,4 +74,14 @@ def _refusal(run: Run | None, event: Event, at: datetime) -> Refusal | None:
 
 def _asked(call: Call, started: Started, at: datetime) -> Asked:
     policy: Policy = replace(started.policy, least_level=Level.RELAYED)
-    return Asked(call, policy, at, tolerance=started.accuracy_tolerance, metric=started.metric)
+    device, target = started.target_device, started.target
+    return Asked(
+        call,
+        policy,
+        at,
+        tolerance=started.accuracy_tolerance,
+        metric=started.metric,
+        device=device,
+        target=target,
+        enrolled={target: device} if target else {},
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from edgewright.state.artifacts import Artifact, Device
+from edgewright.state.asked import Today
 from edgewright.state.errors import CorruptLedger, Refusal
 from edgewright.state.events import (
     AccuracyRecorded,
@@ -92,6 +93,7 @@ class Run:
         turned_down: Steps that were found impossible.
         trouble: Why the last job ended without evidence, if it did.
         last_action: The last thing that changed the run.
+        today: What holds now, for whoever is shown the run; no part of the record.
     """
 
     id: str
@@ -109,6 +111,7 @@ class Run:
     turned_down: tuple[TurnedDown, ...] = ()
     trouble: Refusal | None = None
     last_action: str = "started"
+    today: Today | None = None
 
     @property
     def tolerance(self) -> float:
@@ -122,13 +125,24 @@ class Run:
         return {self.started.target: self.started.target_device} if self.started.target else {}
 
     @property
+    def now(self) -> Today:
+        """What holds now, as far as it is known; otherwise what held when the run began."""
+        return self.today or Today(self.started.policy, self.enrolled_at_start)
+
+    @property
     def kept(self) -> tuple[Step, ...]:
         """The steps that were kept, in order."""
         return tuple(step for step in self.steps if step.kept)
 
     def tells(self, latency: Latency) -> bool:
-        """Return whether times speak of the run's device: a host's say nothing of a Raspberry Pi or a Jetson (P6)."""
-        return self.started.target_device is Device.CPU_GENERIC or latency.environment.label is Label.TARGET
+        """Return whether times speak of the run's device (P6).
+
+        A host's say nothing of a Raspberry Pi or a Jetson, and an emulator's nothing of anything.
+        """
+        label = latency.environment.label
+        if self.started.target_device is Device.CPU_GENERIC:
+            return label is not Label.EMULATED
+        return label is Label.TARGET
 
     @property
     def ranked(self) -> tuple[Step, ...]:
@@ -161,13 +175,16 @@ class Run:
 
         Args:
             step: The step.
-            rule: The operator's of now; a stricter one of the run's start holds.
+            rule: The operator's of now; a stricter one of the run's start, or of today, holds.
         """
-        if self.profiled is None or step.accuracy is None:
+        return self.judged(step.accuracy, rule) if step.accuracy else None
+
+    def judged(self, accuracy: Accuracy, rule: Rule = Rule.POINT) -> Verdict | None:
+        """Return the verdict on a measurement; see `verdict_of`. `None` while there is no baseline."""
+        if self.profiled is None:
             return None
-        return judge(
-            self.profiled.baseline.reference, step.accuracy, self.tolerance, stricter(rule, self.started.policy.rule)
-        )
+        strictest = stricter(rule, stricter(self.started.policy.rule, self.now.policy.rule))
+        return judge(self.profiled.baseline.reference, accuracy, self.tolerance, strictest)
 
     def artifact(self, sha256: str) -> Artifact | None:
         """Return the artifact of this run with that digest."""
@@ -298,9 +315,9 @@ def _counts(before: Accuracy | None, now: Accuracy) -> Accuracy:
     """
     if before is None:
         return now
-    hosts = [accuracy.environment.label is Label.HOST for accuracy in (before, now)]
-    if hosts[0] != hosts[1]:
-        return now if hosts[0] else before
+    targets = [bool(accuracy.environment.target) for accuracy in (before, now)]
+    if targets[0] != targets[1]:
+        return before if targets[0] else now
     return before if better(before, now) is now else now
 
 

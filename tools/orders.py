@@ -2,9 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from edgewright.state.artifacts import Ancestor, Artifact, Device, Format
-from edgewright.state.events import Evidence
+from edgewright.state.events import (
+    AccuracyRecorded,
+    BenchmarkRecorded,
+    CandidateMade,
+    Evidence,
+    Packaged,
+    Profiled,
+    SustainedRecorded,
+)
 from edgewright.state.evidence import Accuracy, Dataset
 from edgewright.state.protocols import Protocol
 
@@ -68,7 +77,7 @@ class QuantizeOrder:
         base: The artifact to start from.
         original: The caller's file, to be checked.
         model_name: First part of the candidate's name.
-        scheme: `fp16`, `int8_dynamic`, `int8_static`.
+        scheme: One of those that the format of the base offers.
         parameters: Options of the scheme, validated.
         calibration: The calibration set, where the scheme needs one.
         calibration_samples: How many of its samples to use.
@@ -214,3 +223,16 @@ class Done:
 
 
 Order = ProfileOrder | QuantizeOrder | ConvertOrder | BenchmarkOrder | SustainOrder | ValidateOrder | PackageOrder
+
+EVIDENCE_OF: Mapping[type[Order], type[Evidence]] = MappingProxyType(
+    {
+        ProfileOrder: Profiled,
+        QuantizeOrder: CandidateMade,
+        ConvertOrder: CandidateMade,
+        BenchmarkOrder: BenchmarkRecorded,
+        SustainOrder: SustainedRecorded,
+        ValidateOrder: AccuracyRecorded,
+        PackageOrder: Packaged,
+    }
+)
+"""What the work behind each order can amount to; anything else is no worker's to say."""

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from linear_model import write_linear_classifier
 from workflow import Connect, demo_arguments, done, refused, small_demo, state_of
 
 from edgewright.server.settings import Settings
 from edgewright.state.artifacts import Device
+from edgewright.tools.package.verification import verify_package
 from edgewright.tools.targets.enrolled import Targets
 
 pytestmark = pytest.mark.anyio
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def settings(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The operator enrolled this machine as a target, and shortened the long protocols."""
+    write_linear_classifier(root / "linear.onnx", root / "validation.npz", first=200)
     small_demo(root)
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
@@ -48,7 +51,9 @@ async def test_a_run_with_a_target_is_measured_there_and_packaged_after_it_laste
         named = await refused(client, "profile_model", **demo_arguments(root))
         assert (named["code"], named["numbers"]["enrolled"]) == ("TARGET_REQUIRED", ["bench"])
 
-        profiled = await done(client, "profile_model", **demo_arguments(root, target="bench"))
+        profiled = await done(
+            client, "profile_model", **demo_arguments(root, target="bench", model_path=str(root / "linear.onnx"))
+        )
         run = profiled["run"]
         assert "standard" in profiled["numbers"]["latency_ms"]["protocol"]
         await done(client, "quantize", run=run, scheme="int8_static", base="original")
@@ -70,6 +75,8 @@ async def test_a_run_with_a_target_is_measured_there_and_packaged_after_it_laste
         assert packaged["phase"] == "PACKAGE"
         state = await state_of(client, run)
 
+    folder = Path(packaged["summary"].split("Package written and run: ")[1].split(". ")[0])
+    assert any("INTEGRITY ONLY" in finding for finding in verify_package(folder).findings)
     step = state["steps"][0]
     for taken in (
         step["benchmark"]["candidate"],
@@ -88,8 +95,8 @@ async def test_a_run_without_a_target_has_no_kernels_to_ask_and_stops_where_one_
     targets = Targets(settings.state_folder / "targets")
     targets.remove("bench")
     async with connect() as client:
-        run = (await done(client, "profile_model", **demo_arguments(root)))["run"]
-        await done(client, "convert", run=run)
+        run = (await done(client, "profile_model", **demo_arguments(root, model_path=str(root / "linear.onnx"))))["run"]
+        await done(client, "quantize", run=run, scheme="fp16")
         await done(client, "benchmark", run=run)
         assert (await refused(client, "validate", run=run, on_target=True))["code"] == "TARGET_REQUIRED"
         await done(client, "decide", run=run, decision="revert")

@@ -12,7 +12,6 @@ from edgewright.tools.profile.graphs import nodes, tensors
 PRODUCTS = frozenset(
     {"Conv", "ConvTranspose", "GRU", "Gemm", "LSTM", "MatMul", "FusedConv", "FusedGemm", "FusedMatMul"}
 )
-QUANTISING = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from edgewright.state.evidence import Latency
 from edgewright.state.protocols import Protocol
 from edgewright.tools.benchmark.measure import time_in_turn
 from edgewright.tools.benchmark.statistics import Times
-from edgewright.tools.benchmark.validity import WAYS_OUT, disturbed, impossible, noise
+from edgewright.tools.benchmark.validity import AGAIN, disturbed, impossible, noise
 from edgewright.tools.targets.answer import LatencyFacts
 from edgewright.tools.targets.request import ProbeRequest
 from edgewright.tools.targets.target import Target
@@ -41,8 +41,18 @@ def attempt(
     workspace: Workspace,
     place: Target,
     parts: Sequence[Progress],
+    *,
+    otherwise: str = "",
 ) -> Attempted:
     """Take the times, as often as there are `parts` to report to, until nothing disturbed them.
+
+    Args:
+        request: Which models, on which data.
+        protocol: How.
+        workspace: Where the raw times are kept.
+        place: Where.
+        parts: Where each attempt reports to.
+        otherwise: What the caller can do instead of trying again, as the end of a sentence.
 
     Raises:
         Refused: A model does not load, run, or fit the data.
@@ -56,6 +66,6 @@ def attempt(
             break
         told.append(f"Attempt {number} of {len(parts)} was not valid. {' '.join(passing)}")
     if passing:
-        told.append(WAYS_OUT)
+        told.append(f"{AGAIN}{otherwise}.")
     drifts = [f"{name.capitalize()}: {found.drift.sentence}" for name, found in latencies.items() if found.drift]
     return Attempted(latencies, times, (*lasting, *passing), (*told, *lasting, *noise(latencies), *drifts))

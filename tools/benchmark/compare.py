@@ -19,6 +19,7 @@ from edgewright.tools.workspace import Progress, Workspace
 
 # Any fixed number: the same times give the same interval.
 SEED = 20_000
+OTHERWISE = "; or put the candidate aside with decide(decision='revert')"
 # Each attempt at the times, memory, and the operators of both.
 PARTS = ATTEMPTS + 3
 
@@ -79,7 +80,7 @@ def _time(order: BenchmarkOrder, workspace: Workspace, place: Target, parts: lis
     """Take the times, and compare them."""
     models = {"baseline": order.baseline, "candidate": order.candidate}
     request = ProbeRequest(LATENCY, models, order.validation.index, order.threads, TIMED_SAMPLES, order.protocol)
-    taken = attempt(request, order.protocol, workspace, place, parts)
+    taken = attempt(request, order.protocol, workspace, place, parts, otherwise=OTHERWISE)
     ratio = ratio_interval(taken.times["candidate"], taken.times["baseline"], SEED)
     told = taken.told if taken.faults else (*taken.told, *comparison(ratio))
     return Timing(taken.latencies, ratio, taken.faults, told)

@@ -24,7 +24,17 @@ def faults(latency: Latency) -> tuple[str, ...]:
 
     What is unknown is no fault; `notes` says that it is unknown.
     """
-    return tuple(_sentences(latency, (_throttled, _foreign_load, _heating, _clock_fell, _clock_low)))
+    return (*foreign(latency), *heat(latency))
+
+
+def foreign(latency: Latency) -> tuple[str, ...]:
+    """Return a sentence for each process of the probe beside which other programs were at work."""
+    return tuple(_sentences(latency, (_foreign_load,)))
+
+
+def heat(latency: Latency) -> tuple[str, ...]:
+    """Return a sentence for each sign that the device was too warm, or its clock too low, to be at its best."""
+    return tuple(_sentences(latency, (_throttled, _heating, _clock_fell, _clock_low)))
 
 
 def notes(latency: Latency) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from edgewright.state.evidence import Label, Latency
-from edgewright.state.protocols import BASELINE_RUNS
-from edgewright.tools.benchmark.conditions import FOREIGN_CORES_AT_MOST, faults, notes
+from edgewright.state.protocols import BASELINE_RUNS, ProtocolName
+from edgewright.tools.benchmark.conditions import FOREIGN_CORES_AT_MOST, faults, foreign, heat, notes
 from edgewright.tools.benchmark.statistics import Times
 
 # Machines whose times count as those of a device. An emulator's mean nothing, and a host belongs to everybody.
@@ -16,10 +16,7 @@ JUDGED = frozenset({Label.TARGET, Label.UNIDENTIFIED})
 MOST_SPREAD = 0.05
 # Off target nobody owns the machine's clock; noise widens the interval, and beyond this it is worth a word.
 CALM_SPREAD = 0.25
-WAYS_OUT = (
-    "Ways out: let the device cool down or cool it better, stop the other work on it, and call benchmark again; or put "
-    "the candidate aside with decide(decision='revert')."
-)
+AGAIN = "Ways out: let the device cool down or cool it better, stop the other work on it, and call it again"
 
 
 def impossible(times: Mapping[str, Iterable[Times]]) -> tuple[str, ...]:
@@ -35,8 +32,13 @@ def impossible(times: Mapping[str, Iterable[Times]]) -> tuple[str, ...]:
 
 
 def disturbed(latencies: Mapping[str, Latency]) -> tuple[str, ...]:
-    """Return why times from a device may not be used; nothing where they may, or were taken elsewhere."""
+    """Return why times from a device may not be used; nothing where they may, or were taken elsewhere.
+
+    A sustained run is there to show what heat does: only other work disturbs it, the rest is its finding.
+    """
     judged = {name: found for name, found in latencies.items() if found.environment.label in JUDGED}
+    if any(found.protocol.name is ProtocolName.SUSTAINED for found in judged.values()):
+        return tuple(dict.fromkeys(sentence for found in judged.values() for sentence in foreign(found)))
     # Models that took turns went through the same conditions: each is told once.
     conditions = dict.fromkeys(sentence for found in judged.values() for sentence in faults(found))
     return tuple(conditions) + tuple(
@@ -52,6 +54,7 @@ def noise(latencies: Mapping[str, Latency]) -> tuple[str, ...]:
     for name, found in latencies.items():
         if found.environment.label in JUDGED:
             told += notes(found)
+            told += heat(found) if found.protocol.name is ProtocolName.SUSTAINED else ()
         elif found.spread is not None and found.spread > CALM_SPREAD:
             told.append(
                 f"The times of the {name} vary by {found.spread:.0%} around their mean (calm is below "

@@ -42,6 +42,7 @@ class CalibrationSamples:
             Refused: CALIBRATION_MISSING, CALIBRATION_UNFIT, DATA_MISMATCH or INVALID_ARGUMENT.
         """
         self._least, self._candidate, self._workspace = LEAST_SAMPLES[order.base.format], candidate, workspace
+        self._accepted = bool(order.accepted)
         calibration = self._present(order)
         self.findings = require_fit(
             calibration,
@@ -108,7 +109,7 @@ class CalibrationSamples:
         """Return how many samples fill whole batches: at least as many as asked for, where there are enough."""
         batch = self._feeding.batch or 1
         count = min(-(-asked // batch), available // batch) * batch
-        if count < self._least:
+        if count < self._least and not self._accepted:
             raise Refused.because(
                 Code.CALIBRATION_UNFIT,
                 f"calibrating on {available} samples",

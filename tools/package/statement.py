@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import PurePath
 
 from edgewright.state.artifacts import Artifact, TensorSpec
+from edgewright.state.asked import Today
 from edgewright.state.codec import adapter, encode
 from edgewright.state.drift import Drift
 from edgewright.state.errors import Code, Refused
@@ -18,7 +19,7 @@ from edgewright.state.verdict import Verdict
 from edgewright.state.waivers import Waiver
 from edgewright.tools.authority.signatures import Namespace
 from edgewright.tools.legible import legible
-from edgewright.tools.package.variants import Variant, lineage, under, unmeasured, variant_of
+from edgewright.tools.package.variants import Variant, lineage, unmeasured, variant_of
 
 Facts = dict[str, object]
 
@@ -41,7 +42,7 @@ def statement(
         run: The run as it stands.
         records: All its records, in order.
         artifact: What is shipped; the current best where it is not given.
-        policy: The operator's bounds now; those at the start of the run where they are not given. Verdicts are by
+        policy: The operator's bounds now; those that the run is seen with where they are not given. Verdicts are by
             its rule, or by that of the start where it is stricter.
         signing: `SIGNED` or `UNSIGNED`.
 
@@ -52,8 +53,8 @@ def statement(
     Raises:
         Refused: EVIDENCE_MISSING, where the shipped file's latency, memory or accuracy was not measured.
     """
-    policy = policy or run.started.policy
-    run = under(run, policy.rule)
+    policy = policy or run.now.policy
+    run = replace(run, today=Today(policy, run.now.enrolled))
     variant, profiled = variant_of(run, artifact), run.profiled
     if (
         profiled is None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
 
@@ -10,7 +10,6 @@ from edgewright.state.acceptance import accuracy_loss, given
 from edgewright.state.artifacts import Artifact, Device
 from edgewright.state.causes import Cause
 from edgewright.state.evidence import Accuracy, Label, Latency, Memory, Ratio, Sustained
-from edgewright.state.policy import Rule, stricter
 from edgewright.state.protocols import PROTOCOLS, ProtocolName
 from edgewright.state.run import Run, Step
 from edgewright.state.verdict import Outcome, Verdict
@@ -92,17 +91,6 @@ class Variant:
             return artifact.name
         option = "original" if artifact.parent is None else artifact.recipe.option
         return candidate_name(PurePath(artifact.name).stem, option, artifact.precision, artifact.format)
-
-
-def under(run: Run, rule: Rule) -> Run:
-    """Return a run as its operator's rule of now judges it; a stricter one of its start holds.
-
-    Args:
-        run: The run.
-        rule: The rule of now; what was kept under an earlier one may be undecided today.
-    """
-    policy = run.started.policy
-    return replace(run, started=replace(run.started, policy=replace(policy, rule=stricter(rule, policy.rule))))
 
 
 def tradeoffs(run: Run) -> tuple[Variant, ...]:
@@ -225,5 +213,5 @@ def _status(step: Step) -> Status:
 
 def _waiver(run: Run, step: Step) -> Waiver | None:
     """Return the acceptance of exactly this verdict. Whether it still counts is for the guards to say."""
-    loss = accuracy_loss(run, step, run.started.policy.rule)
+    loss = accuracy_loss(run, step, run.now.policy.rule)
     return next(iter(given(run, loss, step)), None) if loss else None

@@ -1,10 +1,12 @@
 """What a worker calls to profile: pre-flight, import, baseline. Each number comes from a fresh process."""
 
 from edgewright.state.artifacts import Artifact
+from edgewright.state.errors import Code, Refused
 from edgewright.state.events import Profiled
-from edgewright.state.evidence import Accuracy, Baseline, Check
+from edgewright.state.evidence import Accuracy, Baseline, Check, Latency
 from edgewright.state.verdict import better
 from edgewright.tools.benchmark.measure import measure_latency, measure_memory, measure_operators, portion
+from edgewright.tools.benchmark.validity import disturbed
 from edgewright.tools.orders import Done, Original, ProfileOrder
 from edgewright.tools.original import check_original
 from edgewright.tools.profile.preflight import Ready, preflight
@@ -64,6 +66,7 @@ def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, places: P
     doubt = suspicion(model, accuracy, chance, data, workspace=workspace, target=places.host)
     require_discerning(reference, chance, order.tolerance, doubt)
     latency = measure_latency(model, data, order.protocol, threads, workspace, target=device, progress=next(reports))
+    _require_undisturbed(model, latency)
     baseline = Baseline(
         graph=ready.graph,
         latency=latency,
@@ -73,3 +76,17 @@ def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, places: P
         hot_spots=measure_operators(model, data, threads, workspace, device, progress=next(reports)),
     )
     return baseline, doubt
+
+
+def _require_undisturbed(model: Artifact, latency: Latency) -> None:
+    """Refuse a baseline that a device could not take at its best: everything later is compared with it (P6, P10)."""
+    faults = disturbed({"model": latency})
+    if faults:
+        raise Refused.because(
+            Code.TARGET_DISTURBED,
+            f"taking the baseline of {model.name} on {latency.environment.target}",
+            " ".join(faults).rstrip("."),
+            "let the device cool down or cool it better, stop the other work on it, and call profile_model again",
+            "P6",
+            "P10",
+        )

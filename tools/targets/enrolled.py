@@ -10,7 +10,7 @@ from pathlib import Path
 from edgewright.state.artifacts import Device
 from edgewright.state.codec import decode, encode
 from edgewright.state.errors import Code, Refused
-from edgewright.state.files import write_whole
+from edgewright.state.files import file_sha256, write_whole
 
 ALIAS = r"^[a-z0-9][a-z0-9-]{0,31}$"
 # They become arguments of ssh and words of a remote shell's command line.
@@ -46,6 +46,11 @@ class Enrolled:
     known_hosts: str
     lock: str
     lock_clocks: bool = False
+
+    @property
+    def mark(self) -> str:
+        """What tells this machine from another that is given the same alias later: a digest of its host keys."""
+        return file_sha256(Path(self.known_hosts))
 
     @property
     def address(self) -> str:

@@ -126,7 +126,8 @@ def _fixes_a_batch(request: ProbeRequest[Facts]) -> bool:
 def _excerpt(index: Index, count: int, workspace: Workspace) -> tuple[Index, dict[str, Path]]:
     """Return an index of the `count` samples that the probe would pick from the whole, and the files that hold them.
 
-    The probe spreads its samples evenly over what it gets, so of an excerpt of that spread it takes every one.
+    The probe spreads its samples evenly over what it gets, so of an excerpt of that spread it takes every one, as long
+    as they fit into its memory for samples; of larger ones it takes fewer, evenly spread over these.
     """
     columns = {
         name: Column.open(spec, lambda digest: str(workspace.path_of(digest))) for name, spec in index["inputs"].items()

@@ -1,6 +1,6 @@
 """What the kernels that computed an accuracy have to do with its value: 8-bit products are not the same everywhere."""
 
-from edgewright.state.evidence import Accuracy, Label
+from edgewright.state.evidence import Accuracy
 from edgewright.tools.orders import ValidateOrder
 
 # Relative difference of a metric between two machines that rounding alone explains.
@@ -30,9 +30,9 @@ def _saturating(order: ValidateOrder, accuracy: Accuracy) -> str:
 
 def _compared(earlier: Accuracy | None, now: Accuracy) -> str:
     """Return how the device's accuracy compares with the host's, once both were measured."""
-    if earlier is None or now.environment.label is Label.HOST:
+    if earlier is None or not now.environment.target:
         return ""
-    where = f"{now.environment.target or 'the target'} ({now.environment.label})"
+    where = f"{now.environment.target} ({now.environment.label})"
     before = f"{earlier.value:.4f} on {earlier.environment.machine} ({earlier.environment.label})"
     if abs(now.value - earlier.value) <= SAME * abs(earlier.value):
         return f"The kernels of {where} give {now.metric} {now.value:.4f}, as before: {before}."

@@ -19,7 +19,6 @@ from package_shop import ShopOf
 from PIL import Image
 
 from edgewright.state.errors import Code, Refused
-from edgewright.state.evidence import Label
 from edgewright.state.phases import Call, Phase, legal_calls
 from edgewright.tools.datasets.decoding import YoloDecoder
 from edgewright.tools.datasets.sources import Audio, Text
@@ -293,7 +292,7 @@ def test_stored_samples_answer_as_this_host_does_where_accuracy_is_the_devices(s
     order = shop.order()
     here, _ = shop.package()
     said = json.loads(json.dumps(order.statement))
-    said["manifest"]["accuracy"]["label"] = str(Label.TARGET)
+    said["manifest"]["accuracy"]["environment"]["target"] = "pi"
     said["outputs"] = shop.workspace.keep_json({"outputs": "of the device's own kernels"}, "outputs.json")
     there, _ = shop.package(statement=said, folder_name="there")
     for number in range(4):

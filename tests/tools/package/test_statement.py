@@ -9,6 +9,7 @@ import run_builder as past
 from jsonschema import Draft202012Validator
 
 from edgewright.state.artifacts import Device
+from edgewright.state.asked import Today
 from edgewright.state.drift import Drift, Trend
 from edgewright.state.events import AccuracyRecorded, BenchmarkRecorded, Event, Kept, SustainedRecorded
 from edgewright.state.evidence import Environment, Label
@@ -21,7 +22,7 @@ from edgewright.tools.package.figures import figures
 from edgewright.tools.package.manifest import manifest_schema
 from edgewright.tools.package.report import report
 from edgewright.tools.package.statement import statement
-from edgewright.tools.package.variants import under, unmeasured, variant_of
+from edgewright.tools.package.variants import unmeasured, variant_of
 
 TODAY = past.NOW.date()
 OF = past.digest("candidate")
@@ -134,7 +135,7 @@ def test_what_ships_by_a_persons_word_under_the_rule_of_now_says_so() -> None:
     assert run.started.policy.rule is Rule.POINT
     said = manifest_of(run, CONFIDENT)["accuracy"]
     assert (said["verdict"], said["rule"], said["waiver"]) == ("UNDECIDED", "confident", past.digest("nonce"))
-    text = report(under(run, Rule.CONFIDENT), TODAY)
+    text = report(replace(run, today=Today(CONFIDENT, {})), TODAY)
     assert text.split("\n\n")[1].startswith("**WAIVED**: toy_candidate.onnx (kept). UNDECIDED: ")
     assert "UNDECIDED, WAIVED: Accuracy delta of -1.22% is within the 2.00% tolerance" in text
     assert "with 1.22% accuracy loss, not shown to be within the tolerance" in text
@@ -144,7 +145,8 @@ def test_what_ships_by_a_persons_word_under_the_rule_of_now_says_so() -> None:
 
 @pytest.mark.promise("P3")
 def test_a_stricter_rule_of_the_start_holds_whatever_the_rule_of_now() -> None:
-    run = under(waived_today(), Rule.CONFIDENT)
+    run = waived_today()
+    run = replace(run, started=replace(run.started, policy=CONFIDENT))
     assert manifest_of(run, Policy())["accuracy"]["verdict"] == "UNDECIDED"
 
 
