@@ -306,7 +306,8 @@ def plan_decide(house: House, _look: Transaction, run: Run, request: requests.De
 
 def plan_package(house: House, look: Transaction, run: Run, request: requests.Package) -> Plan:
     """Plan a package of the current best artifact."""
-    profiled, shipped = _profiled(run), guards.shipped(run, asked(request, house))
+    question = asked(request, house)
+    profiled, shipped = _profiled(run), guards.shipped(run, question)
     if shipped is None:
         raise Refused.because(Code.EVIDENCE_MISSING, "packaging", "the run has no model", "call profile_model", "P1")
     number = len(run.packages) + 1
@@ -319,10 +320,11 @@ def plan_package(house: House, look: Transaction, run: Run, request: requests.Pa
                 run,
                 look.records(run.id),
                 shipped.artifact,
-                policy=house.settings.policy,
+                policy=question.policy,
                 signing=SIGNED if house.authority.is_enrolled else UNSIGNED,
             ),
-            report=report(run, datetime.now(UTC).date(), shipped.artifact),
+            report=report(house.seen(run), question.now.date(), shipped.artifact),
+            created=question.now.isoformat(),
             folder_name=f"{run.id}-{number}-{Path(shipped.artifact.name).stem}",
         )
     )

@@ -89,9 +89,8 @@ class Verdict:
     def _certainty(self) -> str:
         """What the interval says, as the end of a sentence."""
         if self.interval is None or self.confidence is None:
-            return (
-                "; the metric gives no interval, and the operator asks for one" if self.rule is Rule.CONFIDENT else ""
-            )
+            undecided = self.outcome is Outcome.UNDECIDED
+            return "; the metric gives no interval, and the operator asks for one" if undecided else ""
         low, high = self.interval
         said = f"; paired difference {low:+.4f} to {high:+.4f} with {self.confidence:.0%} confidence"
         if not low < self.floor - self.baseline < high:
@@ -135,7 +134,7 @@ def judge(reference: Accuracy, candidate: Accuracy, tolerance: float, rule: Rule
         return sign * (value - floor) >= -rounding
 
     ends = (candidate.value, candidate.value)
-    if rule is Rule.CONFIDENT:
+    if rule is Rule.CONFIDENT and candidate != reference:  # a measurement does not differ from itself
         ends = (-inf, inf) if interval is None else (reference.value + interval[0], reference.value + interval[1])
     good = {reaches(end) for end in ends}
     outcome = Outcome.UNDECIDED if len(good) > 1 else Outcome.PASS if good == {True} else Outcome.FAIL

@@ -196,6 +196,7 @@ class PackageOrder:
         validation: Smoke samples and preprocessing come from it.
         statement: Everything the manifest says that only the ledger knows, ready as JSON.
         report: The report in Markdown.
+        created: When the package was asked for and the guards granted it, ISO 8601 with zone.
         folder_name: Name of the package's folder.
     """
 
@@ -204,6 +205,7 @@ class PackageOrder:
     validation: Dataset
     statement: Mapping[str, object]
     report: str
+    created: str
     folder_name: str
 
 

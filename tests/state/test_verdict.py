@@ -169,9 +169,17 @@ def test_confidence_wants_the_whole_interval_on_one_side(
 
 @pytest.mark.promise("P3")
 def test_without_an_interval_confidence_decides_nothing() -> None:
-    found = certain(0.9, None)
+    found = certain(0.895, None)
     assert found.outcome is Outcome.UNDECIDED
     assert "gives no interval" in found.sentence
+
+
+@pytest.mark.promise("P3")
+def test_the_original_passes_whatever_the_rule_since_it_is_what_the_floor_comes_from() -> None:
+    reference = measured(0.9)
+    found = judge(reference, reference, 0.02, Rule.CONFIDENT)
+    assert found.outcome is Outcome.PASS
+    assert "no interval" not in found.sentence
 
 
 @pytest.mark.promise("P3")

@@ -18,6 +18,7 @@ from edgewright.state.events import AccuracyRecorded, CandidateMade, Event, Kept
 from edgewright.state.evidence import Accuracy, Dataset
 from edgewright.state.files import file_sha256
 from edgewright.state.ledger import Ledger, Record
+from edgewright.state.paired import Paired
 from edgewright.state.run import Run
 from edgewright.tools.benchmark.outputs import run_outputs
 from edgewright.tools.datasets.prepare import prepare
@@ -69,12 +70,13 @@ class Shop:
             validation=self.validation,
             statement=json.loads(json.dumps(statement(self.run, self.records))),
             report=report(self.run, past.NOW.date()),
+            created=past.NOW.isoformat(),
             folder_name="made",
         )
         return replace(order, **changes)  # type: ignore[arg-type]
 
     def package(self, **changes: object) -> tuple[Path, PackageMade]:
-        made = package(self.order(**changes), self.workspace)
+        made = package(self.order(**changes), self.workspace, Host())
         return self.workspace.folder / made.folder, made
 
 
@@ -123,12 +125,13 @@ def open_shop(
     changed.producer_version = "2"
     candidate = keep(changed, f"{name}_simplify_fp32.onnx", workspace, parent=original)
     started = past.started(model_path=str(original_path), model_name=name)
+    paired = Paired(original.sha256, 0.0, -0.005, 0.005, 0.95, "imagined")
     events: list[Event] = [started, profile(original, data, workspace)]
     if kept:
         events += [
             CandidateMade(candidate, ("removed 0 nodes",)),
             benchmark_of(candidate, original),
-            AccuracyRecorded(accuracy(candidate, data, workspace), ()),
+            AccuracyRecorded(accuracy(candidate, data, workspace, paired=paired), ()),
             Kept(candidate.sha256),
         ]
     ledger = Ledger(folder / "ledger.db")

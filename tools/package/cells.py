@@ -51,7 +51,7 @@ def accuracy(measured: Accuracy | None) -> str:
     if measured is None:
         return UNMEASURED
     beside = "" if measured.agreement is None else f" (agreement with the original {measured.agreement:.4f})"
-    return f"{measured.value:.4f}{beside}"
+    return labelled(f"{measured.value:.4f}{beside}", measured.environment.label)
 
 
 def faster(variant: Variant) -> str:
@@ -93,6 +93,15 @@ def change_of(before: float | None, after: float | None, label: Label, *, better
 def accuracy_delta(variant: Variant) -> str:
     """Return the relative change against the run's reference; negative is worse, whatever the metric's direction."""
     return UNMEASURED if variant.verdict is None else percent(-variant.verdict.drop)
+
+
+def judged_by(variant: Variant) -> str:
+    """Return the change of accuracy with its verdict, and both places where it is one between two kinds of machines."""
+    said = f"{accuracy_delta(variant)} ({outcome(variant)})"
+    if variant.accuracy is None or variant.reference is None:
+        return said
+    taken, reference = (found.environment.label for found in (variant.accuracy, variant.reference))
+    return labelled(said, taken) if taken is reference else f"{labelled(said, taken)} against {reference}"
 
 
 def outcome(variant: Variant) -> str:

@@ -51,7 +51,7 @@ def _attention(variant: Variant) -> Facts:
 
 
 def _variant(variant: Variant) -> Facts:
-    artifact, verdict, ratio = variant.artifact, variant.verdict, variant.ratio
+    artifact, verdict = variant.artifact, variant.verdict
     return {
         "name": artifact.name,
         "sha256": artifact.sha256,
@@ -61,28 +61,63 @@ def _variant(variant: Variant) -> Facts:
         "size_bytes": artifact.size_bytes,
         "latency": _latency(variant.latency),
         "baseline_latency_beside": _latency(variant.beside),
-        "speedup": {"value": variant.speedup, "low": 1 / ratio.high, "high": 1 / ratio.low} if ratio else UNMEASURED,
+        "speedup": _speedup(variant),
+        "sustained": _sustained(variant),
         "peak_memory": {"bytes": variant.memory.peak_bytes, "label": str(variant.memory.environment.label)}
         if variant.memory
         else UNMEASURED,
-        "accuracy": {"metric": variant.accuracy.metric, "value": variant.accuracy.value, "n": variant.accuracy.n}
-        if variant.accuracy
-        else UNMEASURED,
+        "accuracy": _accuracy(variant),
         "verdict": {**verdict.numbers, "outcome": str(verdict.outcome)} if verdict else UNMEASURED,
         "waived": variant.waiver is not None,
     }
 
 
-def _latency(latency: Latency | None) -> Facts | str:
-    if latency is None:
+def _speedup(variant: Variant) -> Facts | str:
+    ratio = variant.ratio
+    if ratio is None or variant.latency is None:
         return UNMEASURED
+    label = str(variant.latency.environment.label)
+    return {"value": variant.speedup, "low": 1 / ratio.high, "high": 1 / ratio.low, "label": label}
+
+
+def _sustained(variant: Variant) -> Facts | str:
+    """Return the times of the latest long run of a variant alone, and how they changed while it went on."""
+    if variant.sustained is None:
+        return UNMEASURED
+    latency = variant.sustained.latency
+    drift = latency.drift
+    return {
+        **_times(latency),
+        "drift": drift.sentence if drift else UNMEASURED,
+        "throttled_after_s": drift.throttled_after_s if drift else None,
+    }
+
+
+def _accuracy(variant: Variant) -> Facts | str:
+    measured, reference = variant.accuracy, variant.reference
+    if measured is None or reference is None:
+        return UNMEASURED
+    return {
+        "metric": measured.metric,
+        "value": measured.value,
+        "n": measured.n,
+        "label": str(measured.environment.label),
+        "baseline_label": str(reference.environment.label),
+    }
+
+
+def _latency(latency: Latency | None) -> Facts | str:
+    return UNMEASURED if latency is None else _times(latency)
+
+
+def _times(latency: Latency) -> Facts:
     shown: Facts = {f"p{p}_ms": latency.percentiles_ms.get(p, latency.withheld.get(p, UNMEASURED)) for p in PERCENTILES}
     return {
         "mean_ms": latency.mean_ms,
         **shown,
         "throughput_per_s": latency.throughput_per_s,
         "runs": latency.runs,
-        "protocol": str(latency.protocol.name),
+        "protocol": latency.protocol.title,
         "label": str(latency.environment.label),
     }
 

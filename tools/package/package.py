@@ -7,39 +7,23 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from edgewright.state.artifacts import Format
 from edgewright.state.errors import Code, CorruptArtifact, Refused
 from edgewright.state.files import file_sha256, sync_folder, write_whole
+from edgewright.tools.benchmark.outputs import run_outputs
 from edgewright.tools.datasets.prepared import open_dataset
 from edgewright.tools.inheritance import inherited
 from edgewright.tools.legible import legible
 from edgewright.tools.orders import PackageOrder
 from edgewright.tools.package.description import preprocessing
-from edgewright.tools.package.manifest import manifest
-from edgewright.tools.package.smoke import smoke_samples, tolerance_of, write_samples
+from edgewright.tools.package.manifest import manifest_of
+from edgewright.tools.package.scripts import write_scripts
+from edgewright.tools.package.smoke import smoke_samples, write_samples
+from edgewright.tools.targets.target import Target
 from edgewright.tools.workspace import Workspace
 
-# File name in a package to where its source lies: shipped as they are, so that what runs there is what ran here.
-SHIPPED = MappingProxyType(
-    {
-        "inference.py": ("edgewright.tools.package.shipped", "inference.py"),
-        "preprocessing.py": ("edgewright.tools.datasets", "preprocessing.py"),
-        "quantization.py": ("edgewright.tools.probe", "quantization.py"),
-    }
-)
-RUNNERS = MappingProxyType(
-    {
-        Format.ONNX: ("edgewright.tools.package.shipped", "onnxruntime_runner.py"),
-        Format.TFLITE: ("edgewright.tools.probe", "litert_runner.py"),
-    }
-)
-"""What executes a model of each format; shipped as `runner.py`."""
 MESSAGE_CHARACTERS = 600
 
 
@@ -58,12 +42,13 @@ class PackageMade:
     verified: tuple[str, ...]
 
 
-def package(order: PackageOrder, workspace: Workspace) -> PackageMade:
+def package(order: PackageOrder, workspace: Workspace, host: Target) -> PackageMade:
     """Write a package and verify it in a fresh process.
 
     Args:
         order: What is shipped, and what the ledger says of it.
         workspace: Where the package is written and the store is read.
+        host: Where the package is run, and so where its stored samples' answers come from.
 
     Raises:
         Refused: PACKAGE_UNVERIFIED, where the package does not do what was measured.
@@ -74,18 +59,11 @@ def package(order: PackageOrder, workspace: Workspace) -> PackageMade:
     workspace.progress(0, 3, "writing the package")
     said = _mapping(order.statement["manifest"])
     _copy_model(order, workspace, folder / _mapping(said["model"])["file"])
-    smoke = _write_data(order, workspace, folder)
+    samples = _write_data(order, workspace, folder, host)
     _write_documents(order, folder)
     workspace.progress(1, 3, "writing its manifest")
-    content = manifest(
-        said,
-        folder,
-        [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()],
-        created=datetime.now(UTC),
-        preprocessing=order.validation.preprocessing,
-        smoke=smoke,
-    )
-    _write_json(folder / "manifest.json", content)
+    paths = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    _write_json(folder / "manifest.json", manifest_of(order, folder, paths, samples))
     workspace.progress(2, 3, "running it in a fresh process")
     verified = _verified(folder, workspace)
     workspace.progress(3, 3, "package verified")
@@ -105,8 +83,10 @@ def _copy_model(order: PackageOrder, workspace: Workspace, path: Path) -> None:
         raise CorruptArtifact(f"The copy of {path.name} does not have the SHA-256 {order.artifact.sha256}.")
 
 
-def _write_data(order: PackageOrder, workspace: Workspace, folder: Path) -> dict[str, object]:
-    """Write preprocessing and stored samples; return what the manifest says of the samples."""
+def _write_data(
+    order: PackageOrder, workspace: Workspace, folder: Path, host: Target
+) -> list[Mapping[str, str | None]]:
+    """Write preprocessing and stored samples; return the samples' entries in the manifest."""
     data = open_dataset(order.validation, workspace)
     inputs = preprocessing(order.artifact, data)
     _write_json(
@@ -119,21 +99,27 @@ def _write_data(order: PackageOrder, workspace: Workspace, folder: Path) -> dict
             "decoder": data.card.decoder.model_dump(mode="json") if data.card.decoder else None,
         },
     )
-    outputs = str(order.statement["outputs"])
-    samples = smoke_samples(order.artifact, order.validation, outputs, inputs, workspace)
-    return {"tolerance": tolerance_of(order.artifact), "samples": write_samples(samples, folder)}
+    outputs = _host_outputs(order, workspace, host)
+    return write_samples(smoke_samples(order.artifact, order.validation, outputs, inputs, workspace), folder)
+
+
+def _host_outputs(order: PackageOrder, workspace: Workspace, host: Target) -> str:
+    """Return the SHA-256 of the shipped file's outputs as this host computes them.
+
+    Those that its accuracy comes from where they are that. What a device's own kernels answered is no measure of the
+    package's run here, which proves that the package is whole: then the host computes them once.
+    """
+    said = _mapping(order.statement["manifest"])
+    if not said["accuracy"]["environment"]["target"]:
+        return str(order.statement["outputs"])
+    threads = int(said["benchmarks"]["model"]["environment"]["threads"])
+    return run_outputs(order.artifact, order.validation, threads, workspace, host).index
 
 
 def _write_documents(order: PackageOrder, folder: Path) -> None:
     _write_json(folder / "evidence.json", _mapping(order.statement["evidence"]))
     write_whole(folder / "report.md", order.report.encode())
     write_scripts(order.artifact.format, folder)
-
-
-def write_scripts(model_format: Format, folder: Path) -> None:
-    """Write the scripts that run a model of a format into a folder, as this installation has them."""
-    for name, (package, source) in {**SHIPPED, "runner.py": RUNNERS[model_format]}.items():
-        write_whole(folder / name, files(package).joinpath(source).read_bytes())
 
 
 def _verified(folder: Path, workspace: Workspace) -> tuple[str, ...]:
@@ -155,7 +141,8 @@ def _verified(folder: Path, workspace: Workspace) -> tuple[str, ...]:
             Code.PACKAGE_UNVERIFIED,
             f"the package {folder.name}",
             f"its own verification failed: {legible(said, MESSAGE_CHARACTERS).rstrip('.')}",
-            "call validate on the artifact again, or ship another one; nothing was packaged",
+            "call package again; if it fails again, quantize or convert from base='original', keep what passes, and "
+            "package that; nothing was packaged",
             "P3",
             "P9",
         )

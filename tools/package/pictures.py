@@ -108,7 +108,8 @@ def tradeoff_data(run: Run) -> Data | None:
         return None
     baseline = run.profiled.baseline
     points = [point for variant in variants if (point := _point(variant, run.started.model_name))]
-    target = run.started.latency_target_ms
+    # Where times do not speak of the device, they say nothing of the target either (P6).
+    target = run.started.latency_target_ms if run.tells(baseline.latency) else None
     return {
         "model": legible(run.started.model_name, NAME_CHARACTERS),
         "metric": legible(run.started.metric, NAME_CHARACTERS),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgewright.state.artifacts import Format
 from edgewright.tools.confinement import confine, device_files, interpreter_folders
-from edgewright.tools.package.package import write_scripts
+from edgewright.tools.package.scripts import write_scripts
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from edgewright.state.artifacts import Artifact, Device, TensorSpec
-from edgewright.state.evidence import Environment, Label, Latency
+from edgewright.state.evidence import Accuracy, Environment, Label, Latency
 from edgewright.state.run import Run
 from edgewright.tools.package import cells
 from edgewright.tools.package.cells import UNMEASURED
@@ -161,14 +161,17 @@ def _measurement(variant: Variant | None) -> str:
         "each.",
         *_started(variant),
         *([cells.labelled(escaped(latency.drift.sentence), environment.label)] if latency.drift else []),
+        *_sustained(variant),
         f"Environment: {escaped(environment.machine)}, {escaped(environment.cpu)}, {environment.logical_cores} cores, "
         f"{escaped(environment.kernel)}, {escaped(environment.runtime)} {escaped(environment.runtime_version)}, "
         f"{environment.threads} thread(s), governor {escaped(environment.governor)}, clock "
         f"{escaped(environment.clock_mhz)} MHz{_device(environment)}.",
         "Speedups are medians of the ratios of runs that took turns in the same processes.",
         "MB are millions of bytes. Peak memory includes the runtime.",
-        f"Accuracy was computed from outputs of {_where(variant)}.",
+        f"Accuracy was computed from outputs of {_where(variant.accuracy)}; its floor from outputs of "
+        f"{_where(variant.reference)}.",
         *(escaped(finding) for finding in variant.findings),
+        *(escaped(finding) for finding in (variant.sustained.findings if variant.sustained else ())),
     ]
     return "\n".join(f"- {line}" for line in lines)
 
@@ -186,6 +189,19 @@ def _started(variant: Variant) -> Iterator[str]:
     if variant.memory is not None:
         above = cells.labelled(f"{megabytes(variant.memory.above_runtime_bytes)} MB", variant.memory.environment.label)
         yield f"Peak memory above the empty runtime: {above}."
+
+
+def _sustained(variant: Variant) -> Iterator[str]:
+    """Yield what a long run of it alone showed, where there was one (P6)."""
+    if variant.sustained is None:
+        return
+    latency = variant.sustained.latency
+    figures = "; ".join(f"P{p} {cells.percentile_latency(latency, p)}" for p in PERCENTILES)
+    drift = escaped(latency.drift.sentence) if latency.drift else "Drift was not computed."
+    yield (
+        f"Sustained run, protocol {escaped(latency.protocol.title)}: {latency.runs} timed runs; mean "
+        f"{cells.mean_latency(latency)}; {figures}; {cells.labelled(drift, latency.environment.label)}"
+    )
 
 
 def _slow(run: Run) -> Iterator[str]:
@@ -216,10 +232,10 @@ def _device(environment: Environment) -> str:
     return "".join(f", {name} {escaped(value)}" for name, value in said.items() if value != "unknown")
 
 
-def _where(variant: Variant) -> str:
-    if variant.accuracy is None:
+def _where(measured: Accuracy | None) -> str:
+    if measured is None:
         return UNMEASURED
-    environment = variant.accuracy.environment
+    environment = measured.environment
     runtime = escaped(f"{environment.runtime} {environment.runtime_version}")
     return f"{runtime} on {escaped(environment.machine)}, {environment.label}"
 
@@ -249,7 +265,8 @@ def _recommendation(run: Run, variant: Variant | None) -> str:
 def _loss(variant: Variant) -> str:
     if variant.verdict is None:
         return "with unmeasured accuracy loss"
-    if variant.failed:
-        return f"with {variant.verdict.drop:.2%} accuracy loss, outside the tolerance"
     loss = variant.verdict.drop
+    if variant.failed:
+        place = "not shown to be within" if variant.verdict.inside else "outside"
+        return f"with {loss:.2%} accuracy loss, {place} the tolerance"
     return f"with only {loss:.2%} accuracy loss" if loss > 0 else "with no accuracy loss"

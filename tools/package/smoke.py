@@ -1,4 +1,4 @@
-"""A few stored samples with the outputs that the accuracy of the model was computed from: the package's own proof."""
+"""A few stored samples with what this host computed from them: the package's own proof."""
 
 import io
 import json
@@ -22,9 +22,6 @@ from edgewright.tools.workspace import Workspace
 SAMPLES = 4
 Inputs = Sequence[Mapping[str, Any]]  # entries of preprocessing.json, which are JSON
 Index = dict[str, Any]  # an index of the store, which is JSON
-# Another order of summation moves a float32 result by parts in a million. Below 32 bits a rounding that falls the other
-# way moves a value by a whole step, 1/255 of its range at 8 bits, and a few such steps may add up.
-FLOAT32_TOLERANCE, ROUNDED_TOLERANCE = 1e-4, 0.02
 # The oldest time that a zip can hold: equal samples give equal bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -36,7 +33,7 @@ class Sample:
     Attributes:
         raw: Source array to the sample before preprocessing, where it was kept.
         prepared: What the model takes, in the order of its inputs, batch dimension included.
-        expected: What it gave when its accuracy was measured, in the order of its outputs.
+        expected: What it gave on this host, in the order of its outputs.
     """
 
     raw: Mapping[str, Array] | None
@@ -89,10 +86,10 @@ def smoke_samples(
     return tuple(samples)
 
 
-def write_samples(samples: tuple[Sample, ...], folder: Path) -> list[dict[str, str | None]]:
+def write_samples(samples: tuple[Sample, ...], folder: Path) -> list[Mapping[str, str | None]]:
     """Write samples into the folder `smoke` of a package; return their entries in the manifest."""
     (folder / "smoke").mkdir()
-    entries: list[dict[str, str | None]] = []
+    entries: list[Mapping[str, str | None]] = []
     for number, sample in enumerate(samples):
         arrays: dict[str, Mapping[str, Array] | None] = {
             "raw": sample.raw,
@@ -105,11 +102,6 @@ def write_samples(samples: tuple[Sample, ...], folder: Path) -> list[dict[str, s
                 write_whole(folder / str(paths[kind]), _npz(content))
         entries.append(paths)
     return entries
-
-
-def tolerance_of(artifact: Artifact) -> float:
-    """Return how far outputs may be from the recorded ones, as a share of their largest magnitude."""
-    return FLOAT32_TOLERANCE if artifact.precision == "fp32" else ROUNDED_TOLERANCE
 
 
 class _Store:

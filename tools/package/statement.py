@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import PurePath
 
 from edgewright.state.artifacts import Artifact, TensorSpec
+from edgewright.state.asked import Today
 from edgewright.state.codec import adapter, encode
 from edgewright.state.drift import Drift
 from edgewright.state.errors import Code, Refused
@@ -41,7 +42,8 @@ def statement(
         run: The run as it stands.
         records: All its records, in order.
         artifact: What is shipped; the current best where it is not given.
-        policy: The operator's bounds now; those at the start of the run where they are not given.
+        policy: The operator's bounds now; those that the run is seen with where they are not given. Verdicts are by
+            its rule, or by that of the start where it is stricter.
         signing: `SIGNED` or `UNSIGNED`.
 
     Returns:
@@ -51,6 +53,8 @@ def statement(
     Raises:
         Refused: EVIDENCE_MISSING, where the shipped file's latency, memory or accuracy was not measured.
     """
+    policy = policy or run.now.policy
+    run = replace(run, today=Today(policy, run.now.enrolled))
     variant, profiled = variant_of(run, artifact), run.profiled
     if (
         profiled is None
@@ -59,6 +63,7 @@ def statement(
         or variant.beside is None
         or variant.memory is None
         or variant.accuracy is None
+        or variant.reference is None
         or variant.verdict is None
     ):
         raise Refused.because(
@@ -69,7 +74,11 @@ def statement(
             "P1",
             "P3",
         )
-    measured = (variant.latency, variant.memory, variant.accuracy)
+    measured = (variant.latency, variant.beside, variant.memory, profiled.baseline.memory)
+    labels = {found.environment.label for found in (*measured, variant.accuracy, variant.reference)}
+    sustained = variant.sustained
+    if sustained:
+        labels.add(sustained.latency.environment.label)
     manifest = {
         "run": run.id,
         "target_device": str(run.started.target_device),
@@ -81,18 +90,19 @@ def statement(
             "model": _latency(variant.latency),
             "baseline": _latency(variant.beside),
             "ratio": asdict(variant.ratio) if variant.ratio else None,
+            "sustained": _latency(sustained.latency) if sustained else None,
             "memory": _memory(variant.memory),
             "baseline_memory": _memory(profiled.baseline.memory),
             "causes": [asdict(cause) for cause in variant.causes],
             "conclusion": variant.conclusion,
         },
-        "accuracy": _accuracy(variant.accuracy, variant.verdict, variant),
+        "accuracy": _accuracy(variant.accuracy, variant.reference, variant.verdict, variant.waiver),
         "acceptances": [_acceptance(waiver) for waiver in run.accepted],
-        "policy": adapter(Policy).dump_python(policy or run.started.policy, mode="json"),
+        "policy": adapter(Policy).dump_python(policy, mode="json"),
         "signing": signing,
-        "findings": list(variant.findings),
+        "findings": [*variant.findings, *(sustained.findings if sustained else ())],
         "unmeasured": list(unmeasured(run, variant)),
-        "labels": sorted({str(found.environment.label) for found in measured}),
+        "labels": sorted(map(str, labels)),
     }
     return {"manifest": manifest, "evidence": _evidence(run, records), "outputs": variant.accuracy.outputs}
 
@@ -209,10 +219,11 @@ def _environment(environment: Environment) -> Facts:
     return {**facts, "label": str(environment.label)}
 
 
-def _accuracy(measured: Accuracy, verdict: Verdict, variant: Variant) -> Facts:
-    waiver = variant.waiver
+def _accuracy(measured: Accuracy, reference: Accuracy, verdict: Verdict, waiver: Waiver | None) -> Facts:
+    low, high = verdict.interval or (None, None)
     return {
         "label": str(measured.environment.label),
+        "baseline_label": str(reference.environment.label),
         "metric": measured.metric,
         "direction": str(measured.direction),
         "value": measured.value,
@@ -222,6 +233,11 @@ def _accuracy(measured: Accuracy, verdict: Verdict, variant: Variant) -> Facts:
         "drop": verdict.drop if math.isfinite(verdict.drop) else None,
         "n": measured.n,
         "verdict": str(verdict.outcome),
+        "rule": str(verdict.rule),
+        "interval_of_difference": {"low": low, "high": high, "confidence": verdict.confidence}
+        if verdict.interval
+        else None,
+        "deciding_n": verdict.deciding_n,
         "agreement": measured.agreement,
         "per_class": dict(measured.per_class),
         "outputs_sha256": measured.outputs,

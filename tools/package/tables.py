@@ -41,7 +41,7 @@ def comparison_table(run: Run, variant: Variant | None) -> str:
             f"Accuracy ({metric})",
             _reference(run),
             cells.accuracy(variant.accuracy),
-            f"{cells.accuracy_delta(variant)} ({cells.outcome(variant)})",
+            cells.judged_by(variant),
         ),
         ("Throughput", cells.throughput(before), cells.throughput(after), _throughput_change(before, after)),
     ]
@@ -55,7 +55,7 @@ def _reference(run: Run) -> str:
         return UNMEASURED
     reference = profiled.baseline.reference
     inherited = f" (original of {escaped(profiled.inherited_from)})" if profiled.inherited_from else ""
-    return f"{reference.value:.4f}{inherited}"
+    return cells.labelled(f"{reference.value:.4f}{inherited}", reference.environment.label)
 
 
 def _same_label(before: Latency | Memory | None, after: Latency | Memory | None) -> Label | None:

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from edgewright.state.acceptance import accuracy_loss, given
 from edgewright.state.artifacts import Artifact, Device
 from edgewright.state.causes import Cause
-from edgewright.state.evidence import Accuracy, Label, Latency, Memory, Ratio
+from edgewright.state.evidence import Accuracy, Label, Latency, Memory, Ratio, Sustained
 from edgewright.state.protocols import PROTOCOLS, ProtocolName
 from edgewright.state.run import Run, Step
 from edgewright.state.verdict import Outcome, Verdict
@@ -41,11 +41,13 @@ class Variant:
         ratio: Its time over the baseline's; `None` for the baseline itself and where their labels differ.
         memory: Its peak memory.
         accuracy: Its metric.
+        reference: The metric that the floor comes from.
         verdict: Its metric against the floor.
         waiver: The acceptance that a person gave of exactly this verdict.
         findings: What to know of its making and measuring.
         causes: Why it is not faster, where it is not.
         conclusion: What to ship instead, where no cause can be mended.
+        sustained: The latest valid long run of it alone, where there is one.
     """
 
     number: int
@@ -56,11 +58,13 @@ class Variant:
     ratio: Ratio | None
     memory: Memory | None
     accuracy: Accuracy | None
+    reference: Accuracy | None
     verdict: Verdict | None
     waiver: Waiver | None
     findings: tuple[str, ...] = ()
     causes: tuple[Cause, ...] = ()
     conclusion: str = ""
+    sustained: Sustained | None = None
 
     @property
     def failed(self) -> bool:
@@ -131,10 +135,12 @@ def unmeasured(run: Run, variant: Variant | None) -> tuple[str, ...]:
         if run.started.latency_target_ms is not None:
             gaps.append(f"Latency target of {run.started.latency_target_ms:g} ms: unmeasured on {device}.")
     sustained_s = PROTOCOLS[ProtocolName.SUSTAINED].duration_s
-    if latency.protocol.duration_s < sustained_s:
+    alone = (variant.sustained.latency.protocol,) if variant.sustained else ()
+    longest = max((latency.protocol, *alone), key=lambda protocol: protocol.duration_s)
+    if longest.duration_s < sustained_s:
         gaps.append(
-            f"Behaviour under sustained load (thermal throttling): protocol {latency.protocol.title} times each model "
-            f"for at least {latency.protocol.duration_s:g} s, and {sustained_s:g} s or more would be needed."
+            f"Behaviour under sustained load (thermal throttling): protocol {longest.title} times each model "
+            f"for at least {longest.duration_s:g} s, and {sustained_s:g} s or more would be needed."
         )
     vnni = variant.accuracy.environment.vnni if variant.accuracy else "unknown"
     if device is Device.CPU_GENERIC and vnni != "no" and _computes_as_u8s8(run, variant.artifact):
@@ -166,8 +172,10 @@ def _baseline(run: Run) -> Variant:
         ratio=None,
         memory=measured.memory,
         accuracy=measured.accuracy,
+        reference=measured.reference,
         verdict=run.verdict_of(step),
         waiver=_waiver(run, step),
+        sustained=_sustained(run, profiled.original),
     )
 
 
@@ -183,12 +191,18 @@ def _candidate(run: Run, number: int, step: Step) -> Variant:
         ratio=benchmark.ratio if benchmark and comparable else None,
         memory=benchmark.candidate_memory if benchmark else None,
         accuracy=step.accuracy,
+        reference=run.profiled.baseline.reference if run.profiled else None,
         verdict=run.verdict_of(step),
         waiver=_waiver(run, step),
         findings=(*step.findings, *(step.benchmark.findings if step.benchmark else ())),
         causes=benchmark.causes if benchmark else (),
         conclusion=benchmark.conclusion if benchmark else "",
+        sustained=_sustained(run, step.artifact),
     )
+
+
+def _sustained(run: Run, artifact: Artifact) -> Sustained | None:
+    return next((found for found in reversed(run.sustained) if found.latency.artifact == artifact.sha256), None)
 
 
 def _status(step: Step) -> Status:
@@ -199,5 +213,5 @@ def _status(step: Step) -> Status:
 
 def _waiver(run: Run, step: Step) -> Waiver | None:
     """Return the acceptance of exactly this verdict. Whether it still counts is for the guards to say."""
-    loss = accuracy_loss(run, step, run.started.policy.rule)
+    loss = accuracy_loss(run, step, run.now.policy.rule)
     return next(iter(given(run, loss, step)), None) if loss else None

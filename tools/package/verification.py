@@ -43,6 +43,7 @@ FIGURES = (
     "benchmarks",
     "accuracy",
     "acceptances",
+    "labels",
 )
 REHEARSAL_S = 600
 
@@ -77,8 +78,9 @@ def verify_package(folder: Path, allowed_signers: Path | None = None, least: Lev
             raise Unsound(f"its manifest has the schema {legible(str(manifest['schema']))}, not {SCHEMA_ID}")
         signer, signed = _signature(folder, manifest, allowed_signers)
         count = check_contents(folder, manifest)
-        run, records = _replayed(folder, manifest, least)
-        _check_figures(manifest, run, records)
+        policy = decode(Policy, json.dumps(manifest["policy"]))
+        run, records = _replayed(folder, manifest, replace(policy, least_level=least) if least else policy)
+        _check_figures(manifest, run, records, policy)
         accepted = [_acceptance(waiver, allowed_signers) for waiver in run.accepted]
         ran = _rehearsed(folder)
     except (CorruptLedger, Refused, BadSignature) as error:
@@ -119,15 +121,13 @@ def _signature(folder: Path, manifest: Mapping[str, Any], allowed_signers: Path 
     return signer, f"The manifest was signed by {legible(signer)}, whose key was pinned."
 
 
-def _replayed(folder: Path, manifest: Mapping[str, Any], least: Level | None) -> tuple[Run, list[Record]]:
-    """Return the run that the evidence adds up to, which may ship this model under the policy of the manifest."""
+def _replayed(folder: Path, manifest: Mapping[str, Any], policy: Policy) -> tuple[Run, list[Record]]:
+    """Return the run that the evidence adds up to, which may ship this model under that policy."""
     evidence = read_json(folder, "evidence.json")
     records = [Record(**record) for record in evidence["records"]]
     if evidence["genesis"] != GENESIS or not records or evidence["head"] != records[-1].hash:
         raise Unsound("evidence.json is no whole chain of records")
     run = replay(records)
-    policy = decode(Policy, json.dumps(manifest["policy"]))
-    policy = replace(policy, least_level=least) if least else policy
     asked = Asked(Call.PACKAGE, policy, datetime.fromisoformat(manifest["created"]), enrolled=run.enrolled_at_start)
     if (refusal := refusal_for(run, asked)) is not None:
         raise Unsound(refusal.sentence.rstrip("."))
@@ -137,10 +137,10 @@ def _replayed(folder: Path, manifest: Mapping[str, Any], least: Level | None) ->
     return run, records
 
 
-def _check_figures(manifest: Mapping[str, Any], run: Run, records: list[Record]) -> None:
-    """Check that the manifest says of the run what its evidence says."""
+def _check_figures(manifest: Mapping[str, Any], run: Run, records: list[Record], policy: Policy) -> None:
+    """Check that the manifest says of the run what its evidence says, judged by the rule of its policy."""
     artifact = run.artifact(manifest["model"]["sha256"])
-    said = json.loads(json.dumps(statement(run, records, artifact)["manifest"]))
+    said = json.loads(json.dumps(statement(run, records, artifact, policy=policy)["manifest"]))
     different = [name for name in FIGURES if said[name] != manifest[name]]
     if different:
         raise Unsound(f"the manifest and its evidence differ in {', '.join(different)}")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +19,9 @@ from package_shop import ShopOf
 from PIL import Image
 
 from edgewright.state.errors import Code, Refused
+from edgewright.state.phases import Call, Phase, legal_calls
+from edgewright.tools.datasets.decoding import YoloDecoder
+from edgewright.tools.datasets.sources import Audio, Text
 from edgewright.tools.package.manifest import SCHEMA_ID, manifest_schema
 
 SCHEMA = json.loads(manifest_schema())
@@ -96,6 +100,21 @@ def test_every_document_of_a_package_is_as_the_schema_says(shop_of: ShopOf, kept
     for name in ("preprocessing", "evidence"):
         part = {"$ref": f"#/$defs/{name}_file", "$defs": SCHEMA["$defs"]}
         jsonschema.validate(read(folder / f"{name}.json"), part, Draft202012Validator)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"decoder": YoloDecoder(kind="yolo-v8").model_dump(mode="json")},
+        {"decoder": None, "audio": Audio(rate=16_000).model_dump()},
+        {"decoder": None, "text": Text(column="text", tokenizer="t.json", length=8, sha256="0" * 64).model_dump()},
+    ],
+    ids=["a decoder", "sound", "text"],
+)
+def test_the_schema_knows_everything_that_a_card_adds_to_the_preprocessing(fields: dict[str, object]) -> None:
+    part = SCHEMA["$defs"]["preprocessing_file"]
+    known = {name: part["properties"][name] for name in fields}  # a KeyError is a field that no receiver expects
+    jsonschema.validate(fields, {"properties": known, "$defs": SCHEMA["$defs"]}, Draft202012Validator)
 
 
 def test_the_manifest_lists_every_file_and_nothing_else_lies_there(shop_of: ShopOf) -> None:
@@ -262,6 +281,23 @@ def test_a_package_that_answers_otherwise_than_was_measured_is_refused(shop_of: 
     assert refusal.code is Code.PACKAGE_UNVERIFIED
     assert "output logits differs" in refusal.why
     assert not refusal.why.endswith(".")
+    advised = {str(call) for call in Call if re.search(rf"\b{call}\b", refusal.do)}
+    assert advised
+    assert advised <= {str(call) for call in legal_calls(Phase.OPTIMIZE)}
+
+
+@pytest.mark.promise("P6", "P9")
+def test_stored_samples_answer_as_this_host_does_where_accuracy_is_the_devices(shop_of: ShopOf) -> None:
+    shop = shop_of()
+    order = shop.order()
+    here, _ = shop.package()
+    said = json.loads(json.dumps(order.statement))
+    said["manifest"]["accuracy"]["environment"]["target"] = "pi"
+    said["outputs"] = shop.workspace.keep_json({"outputs": "of the device's own kernels"}, "outputs.json")
+    there, _ = shop.package(statement=said, folder_name="there")
+    for number in range(4):
+        name = f"smoke/{number}-expected.npz"
+        assert (there / name).read_bytes() == (here / name).read_bytes()
 
 
 @pytest.mark.promise("P9")

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import run_builder as build
 from PIL import Image
 from report_run import TRIED, raw_times, tried
 
+from edgewright.state.artifacts import Device
 from edgewright.state.phases import Phase
 from edgewright.tools.package import charts, pictures
 from edgewright.tools.package.pictures import Drawn, draw, picture_data, tradeoff_data
@@ -34,6 +36,16 @@ def test_every_variant_tried_is_a_point_with_its_interval_and_the_floor_and_targ
     assert data["floor"] == pytest.approx(0.882)
     assert data["target"] == pytest.approx(0.6)
     assert data["label"] == "Host Estimate (not target hardware)"
+
+
+@pytest.mark.promise("P6")
+def test_a_latency_target_is_not_drawn_where_the_times_are_not_the_devices() -> None:
+    run = tried()
+    run = replace(run, started=replace(run.started, target_device=Device.RASPBERRY_PI_5))
+    data = tradeoff_data(run)
+    assert data is not None
+    assert run.started.latency_target_ms
+    assert data["target"] is None
 
 
 def test_the_front_holds_exactly_what_no_other_variant_beats() -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from package_shop import Shop, open_shop
 
 from edgewright.state.errors import CorruptArtifact
+from edgewright.state.policy import Policy, Rule
 from edgewright.tools.authority.enrolment import Authority, Cost
 from edgewright.tools.authority.signatures import Namespace
 from edgewright.tools.package.attestation import attest
@@ -172,6 +173,9 @@ FIGURES: list[Callable[[dict[str, Any]], None]] = [
     lambda manifest: manifest["accuracy"].update(floor=0.1),
     lambda manifest: manifest["benchmarks"]["model"].update(mean_ms=0.001),
     lambda manifest: manifest["benchmarks"]["model"].update(label="Measured on target"),
+    lambda manifest: manifest["accuracy"].update(baseline_label="Measured on target"),
+    lambda manifest: manifest["accuracy"].update(interval_of_difference=None),
+    lambda manifest: manifest.update(labels=["Measured on target"]),
     lambda manifest: manifest["provenance"]["chain"].pop(0),
     lambda manifest: manifest.update(target_device="jetson-orin-nano"),
     lambda manifest: manifest["acceptances"].append({"nonce": "x"}),
@@ -258,25 +262,63 @@ def test_the_scripts_of_a_package_that_is_verified_are_not_run(delivery: Deliver
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.promise("P4")
-@pytest.mark.parametrize("part", ["manifest.json", "evidence.json", "toy_simplify_fp32.onnx"])
-def test_the_server_signs_nothing_but_what_it_said(tmp_path: Path, delivered: Delivery, part: str) -> None:
-    shop = open_shop(tmp_path)
-    said = json.loads(json.dumps(statement(shop.run, shop.records, signing=SIGNED)))
-    folder, made = shop.package(statement=said)
-    path = folder / part
-    if part == "manifest.json":
-        rewrite(folder, lambda manifest: manifest["accuracy"].update(value=0.99))
-    elif part == "evidence.json":
-        rechain(folder, "Kept", None)
-    else:
-        path.write_bytes(path.read_bytes() + b" ")
+def spoil(name: str) -> Callable[[Path], None]:
+    """Return what changes a file of a package and makes every hash in the manifest fit it again."""
+
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes((folder / name).read_bytes() + b" ")
         relist(folder)
-    digest = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
-    with pytest.raises(CorruptArtifact):
-        attest(folder, shop.order(statement=said), digest, delivered.authority)
-    assert not (folder / "manifest.json.sig").exists()
-    assert made.manifest_sha256 != digest
+
+    return change
+
+
+def add_a_file(folder: Path) -> None:
+    (folder / "sitecustomize.py").write_text("")
+    rewrite(folder, lambda manifest: manifest["files"].append({"path": "sitecustomize.py"}))
+    relist(folder)
+
+
+UNSAID: dict[str, Callable[[Path], None]] = {
+    "a figure": lambda folder: rewrite(folder, lambda manifest: manifest["accuracy"].update(value=0.99)),
+    "a date": lambda folder: rewrite(folder, lambda manifest: manifest.update(created="2020-01-01T00:00:00+00:00")),
+    "a tolerance": lambda folder: rewrite(folder, lambda manifest: manifest["smoke"].update(tolerance=1e9)),
+    "a field": lambda folder: rewrite(folder, lambda manifest: manifest.update(note="100x faster")),
+    "a preprocessing": lambda folder: rewrite(folder, lambda manifest: manifest["preprocessing"].update(digest="0")),
+    "a record": lambda folder: rechain(folder, "Kept", None),
+    "a file more": add_a_file,
+    "a model": spoil("toy_simplify_fp32.onnx"),
+    "a report": spoil("report.md"),
+    "a script": spoil("inference.py"),
+}
+
+
+@pytest.mark.promise("P4")
+def test_the_server_signs_nothing_but_what_it_said(tmp_path: Path, delivered: Delivery) -> None:
+    shop = open_shop(tmp_path)
+    order = shop.order(statement=json.loads(json.dumps(statement(shop.run, shop.records, signing=SIGNED))))
+    made, _ = shop.package(statement=order.statement)
+    for what, change in UNSAID.items():
+        folder = shutil.copytree(made, tmp_path / what)
+        change(folder)
+        digest = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+        with pytest.raises(CorruptArtifact):
+            attest(folder, order, digest, delivered.authority)
+        assert not (folder / "manifest.json.sig").exists(), what
+    attest(made, order, hashlib.sha256((made / "manifest.json").read_bytes()).hexdigest(), delivered.authority)
+    assert (made / "manifest.json.sig").exists()
+
+
+@pytest.mark.promise("P3")
+def test_a_verdict_is_verified_by_the_rule_that_held_when_it_was_packaged(tmp_path: Path) -> None:
+    shop = open_shop(tmp_path)
+    confident = replace(Policy(), rule=Rule.CONFIDENT)
+    said = json.loads(json.dumps(statement(shop.run, shop.records, policy=confident)))
+    assert said["manifest"]["accuracy"]["rule"] == "confident"
+    folder, _ = shop.package(statement=said)
+    assert verify_package(folder).findings
+    rewrite(folder, lambda manifest: manifest["policy"].update(rule="point"))
+    with pytest.raises(Unsound, match="differ in accuracy"):
+        verify_package(folder)
 
 
 def test_the_names_that_a_receiver_pins_are_those_of_the_two_keys(delivered: Delivery) -> None:

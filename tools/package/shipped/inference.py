@@ -132,7 +132,7 @@ def verify(folder: Path = FOLDER) -> list[str]:
     count = len(smoke["samples"])
     return [
         f"All {len(manifest['files'])} files have the SHA-256 of the manifest.",
-        f"{count} stored samples ran in a fresh process: outputs differ from those that the accuracy was computed from "
+        f"{count} stored samples ran in a fresh process: outputs differ from the recorded ones "
         f"by at most {largest:.3g} of their largest magnitude (allowed: {smoke['tolerance']:g}).",
         f"Preprocessing of {repeated} raw samples gave the inputs that were measured."
         if repeated
