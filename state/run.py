@@ -294,7 +294,7 @@ def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | 
             return replace(run, open_step=replace(step, benchmark=event.benchmark))
         case AccuracyRecorded():
             findings = (*step.findings, *event.findings)
-            counts = _counts(step.accuracy, event.accuracy)
+            counts = _counts(_judged(run, step), event.accuracy)
             return replace(run, open_step=replace(step, accuracy=counts, findings=findings))
         case Kept():
             used = next((waiver for waiver in run.waivers if waiver.nonce == event.waiver), None)
@@ -307,18 +307,28 @@ def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | 
             return replace(_spent(run, event.artifact), steps=(*run.steps, reverted), open_step=None)
 
 
+def _judged(run: Run, step: Step) -> Accuracy | None:
+    """Return what counts so far of this candidate, also where it was reverted and made again, byte for byte."""
+    same = (one.accuracy for one in reversed(run.steps) if one.artifact.sha256 == step.artifact.sha256)
+    return step.accuracy or next(same, None)
+
+
 def _counts(before: Accuracy | None, now: Accuracy) -> Accuracy:
     """Return which of two measurements of one candidate counts.
 
-    What the device's own kernels computed counts before what a host's did. Otherwise the worse of the two: a verdict
-    cannot be drawn again until it pleases.
+    What the device's own kernels computed counts before what a host's or an emulator's did. Otherwise the worse of the
+    two: a verdict cannot be drawn again until it pleases.
     """
     if before is None:
         return now
-    targets = [bool(accuracy.environment.target) for accuracy in (before, now)]
+    targets = [_on_hardware(accuracy) for accuracy in (before, now)]
     if targets[0] != targets[1]:
         return before if targets[0] else now
     return before if better(before, now) is now else now
+
+
+def _on_hardware(accuracy: Accuracy) -> bool:
+    return bool(accuracy.environment.target) and accuracy.environment.label is not Label.EMULATED
 
 
 def _subject(event: BenchmarkRecorded | AccuracyRecorded | Kept | Reverted) -> str:

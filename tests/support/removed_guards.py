@@ -31,7 +31,7 @@ def remove(names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
 
     def spawn_mutant(path: str, argv: list[str], environment: dict[str, str], **options: object) -> int:
         if argv[3:4] == ["edgewright.tools.supervisor"]:
-            argv = [argv[0], "-I", str(MUTANT), *argv[3:], ",".join(names)]
+            argv = [argv[0], "-I", str(MUTANT), ",".join(names), *argv[3:]]
         return spawn(path, argv, environment, **options)
 
     monkeypatch.setattr(os, "posix_spawn", spawn_mutant)
@@ -49,13 +49,14 @@ def take_out(names: tuple[str, ...], replace: Replace) -> None:
 
 def phase_table(replace: Replace) -> None:
     """Every call is in the row of every phase, and every fact moves every run."""
-    rows = {call: row for phase in phases.TABLE.values() for call, row in phase.items()}
+    every = [(call, row) for phase in phases.TABLE.values() for call, row in phase.items()]
+    rows = {call: row for call, row in every if row.fact is not phases.Fact.SUSTAINED_MEASURED}
 
     def refusal_for(run: Run, asked: guards.Asked) -> object:
         return guards.first_refusal(rows[asked.call].guards, run, asked)
 
     def advance(_phase: object, fact: object) -> object:
-        return next(row.to for row in rows.values() if row.fact is fact)
+        return next(row.to for _, row in every if row.fact is fact)
 
     replace("edgewright.server.guard", "refusal_for", refusal_for)
     replace("edgewright.state.run", "advance", advance)
@@ -111,7 +112,7 @@ def hash_chain(replace: Replace) -> None:
 
 
 def calibration_fit(replace: Replace) -> None:
-    replace("edgewright.tools.optimize.quantize", "require_fit", lambda *_, **__: ())
+    replace("edgewright.tools.optimize.calibrating", "require_fit", lambda *_, **__: ())
 
 
 def least_validation(replace: Replace) -> None:

@@ -198,6 +198,11 @@ UNSOUND: dict[str, tuple[Change, str, str]] = {
     "an unknown builtin": (_code(builtinCode=30000), "MODEL_UNSUPPORTED", "number 30000"),
     "a custom operator": (_custom(b"EvilOp"), "MODEL_UNSUPPORTED", "custom operator 'EvilOp'"),
     "a TensorFlow operator": (_custom(b"FlexErf"), "MODEL_UNSUPPORTED", "TensorFlow operator 'FlexErf'"),
+    "an operator that draws its answer": (
+        _code(builtinCode=schema.BuiltinOperator.RANDOM_UNIFORM, deprecatedBuiltinCode=127),
+        "MODEL_UNSUPPORTED",
+        "RANDOM_UNIFORM draws random numbers",
+    ),
     "a scale of zero": (_quantised([0.0], [0]), "MODEL_INVALID", "no positive number"),
     "a zero point outside": (_quantised([0.1], [300]), "MODEL_INVALID", "outside -128 to 127"),
     "a quantised axis outside": (_quantised([0.1] * 3, [0] * 3, 9), "MODEL_INVALID", "along its dimension 9"),

@@ -38,6 +38,8 @@ LIMIT_BYTES = 2**31 - 1
 VERSION = 3
 # Custom operators that are part of every LiteRT build (tensorflow/lite/core/kernels/register.cc).
 BUILT_IN_CUSTOM = frozenset({"NumericVerify", "Mfcc", "AudioSpectrogram", "TFLite_Detection_PostProcess"})
+# Operators that answer the same input differently each time.
+_RANDOM = frozenset({"RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM", "MULTINOMIAL"})
 # Operators that only begin where their graph begins: everything else reads something.
 _SOURCES = frozenset({"VAR_HANDLE", "HASHTABLE", "CALL_ONCE", "CUSTOM"})
 _AGAIN = "convert the model again with a current converter, and compare the file's checksum after copying it"
@@ -121,6 +123,13 @@ def _check_operators(model: Model) -> None:
                 Code.MODEL_UNSUPPORTED,
                 f"it needs the builtin operator number {code.builtinCode}, which this version does not know",
                 "convert for an older LiteRT, or have the operator update ai-edge-litert",
+            )
+        if operator_name(code) in _RANDOM:
+            _refuse(
+                Code.MODEL_UNSUPPORTED,
+                f"its operator {operator_name(code)} draws random numbers, so that no measurement could be repeated",
+                "convert the model for inference, or take the sampling out of the graph",
+                operator=operator_name(code),
             )
 
 

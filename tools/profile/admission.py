@@ -9,6 +9,7 @@ from typing import NoReturn
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, checker
+from onnx.numpy_helper import to_array
 
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.legible import clause, is_plain, legible
@@ -23,6 +24,10 @@ LIMIT_BYTES = 2**31 - 1
 # What ONNX Runtime's CPU build executes without anything being loaded into it. `com.microsoft` are its own operators;
 # those of `com.microsoft.nchwc` are written for the one processor that optimised the file.
 _RUNTIME_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
+# Operators that answer the same input differently each time (onnx.ai, "ONNX Operators").
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Sampling"}
+)
 
 
 def admit_onnx(path: Path) -> ModelProto:
@@ -42,6 +47,7 @@ def admit_onnx(path: Path) -> ModelProto:
     _check_external_data(model)
     check_stored(model)
     check_finite(model)
+    _check_repeatable(model)
     _check_by_onnx(model)
     check_functions(model)
     return model
@@ -128,6 +134,26 @@ def _check_operators(model: ModelProto) -> None:
                 node=legible(node_name(node)),
                 operator=legible(node.op_type),
                 domain=legible(node.domain),
+            )
+
+
+def _check_repeatable(model: ModelProto) -> None:
+    """Refuse operators that draw their answers: a metric of them, drawn often enough, passes any floor (P3)."""
+    flags = [(name, to_array(tensor)) for name, tensor in tensors(model) if tensor.data_type == TensorProto.BOOL]
+    off = {name for name, flag in flags if not flag.any()} - {name for name, flag in flags if flag.any()}
+    for node in nodes(model):
+        # Input 2 of Dropout says whether it trains, since opset 12.
+        mode = node.input[2] if node.op_type == "Dropout" and len(node.input) > 2 else ""
+        trains = bool(mode) and mode not in off
+        if trains or node.op_type in _RANDOM:
+            training = " in training mode" if trains else ""
+            _refuse(
+                Code.MODEL_UNSUPPORTED,
+                f"the node '{legible(node_name(node))}' ({legible(node.op_type)}{training}) "
+                "draws random numbers, so that no measurement of it could be repeated",
+                "export the model for inference (in PyTorch: model.eval()), or take the sampling out of the graph",
+                node=legible(node_name(node)),
+                operator=legible(node.op_type),
             )
 
 

@@ -1,8 +1,9 @@
-"""A negative control: a validation set that a shuffled model passes cannot tell a good model from a bad one (P3).
+"""A negative control: a validation set that a model without knowledge passes cannot tell good from bad (P3).
 
-Each sample is judged with another sample's label. Labels that say nothing of the samples, one class alone, one sample
-many times, or numbers so large that any difference drowns in them are noticed so, whatever the metric. So is a baseline
-that is no better than chance, as after wrong preprocessing.
+Two such models are made of the answers at hand: each sample judged with another one's label, and one sample's answer
+given for all. Labels that say nothing of the samples, one class alone or nearly alone, one sample many times, or
+numbers so large that any difference drowns in them are noticed so, whatever the metric. So is a baseline that is no
+better than chance, as after wrong preprocessing.
 """
 
 from collections.abc import Sequence
@@ -46,8 +47,9 @@ def require_discerning(
         raise Refused.because(
             Code.DATA_INVALID,
             "measuring accuracy with this validation set",
-            f"the model scores {accuracy.metric} {accuracy.value:.4f}, with the labels shuffled still "
-            f"{control.value:.4f}, within the tolerance of {tolerance:.2%}: no loss could ever be noticed"
+            f"the model scores {accuracy.metric} {accuracy.value:.4f}; with the labels shuffled, or with one sample's "
+            f"answer given for all, it is still {control.value:.4f}, within the tolerance of {tolerance:.2%}: no loss "
+            "could ever be noticed"
             + (f"; {suspicion}" if suspicion else ""),
             "check the labels and the preprocessing (colour order, scale, mean, layout) in the data card, and give a "
             "set with samples of several classes or values",
@@ -58,7 +60,7 @@ def require_discerning(
 
 
 def shuffled(accuracy: Accuracy, dataset: Dataset, workspace: Workspace) -> Accuracy | None:
-    """Return what the model scores with each sample judged by another one's label: the best of a few shuffles.
+    """Return what a model that knows nothing scores: the best of a few shuffled labels and a few constant answers.
 
     Args:
         accuracy: The model's metric, with its recorded outputs.
@@ -74,8 +76,11 @@ def shuffled(accuracy: Accuracy, dataset: Dataset, workspace: Workspace) -> Accu
     if labels is None:
         return None
     metric, chance = metric_named(accuracy.metric), np.random.default_rng(SEED)
-    orders = (chance.permutation(dataset.n) for _ in range(SHUFFLES))
-    values = (metric.evaluate(answers, taken(labels, order.tolist())).value for order in orders)
+    orders = [chance.permutation(dataset.n).tolist() for _ in range(SHUFFLES)]
+    values = [metric.evaluate(answers, taken(labels, order)).value for order in orders]
+    for row in chance.integers(dataset.n, size=SHUFFLES).tolist():
+        constant = {name: taken(column, [row] * dataset.n) for name, column in answers.items()}
+        values.append(metric.evaluate(constant, labels).value)
     return reduce(better, (replace(accuracy, value=value) for value in values))
 
 

@@ -108,7 +108,7 @@ def _annotations(boxes: Column, *, scored: bool) -> Iterator[dict[str, object]]:
     for row in range(len(boxes)):
         for box in boxes[row].astype(np.float64):
             left, top, right, bottom = box[first : first + 4].tolist()
-            size = (right - left, bottom - top)
+            size = (max(right - left, 0.0), max(bottom - top, 0.0))  # an inverted box covers nothing
             fields = {"score": float(box[1])} if scored else {}
             yield {
                 "image_id": row,

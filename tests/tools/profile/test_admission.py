@@ -252,6 +252,31 @@ def test_operators_that_would_need_foreign_code_are_named(model: ModelProto, rea
     assert reason in refusal.why
 
 
+@pytest.mark.promise("P3")
+@pytest.mark.parametrize("operator", ["RandomNormalLike", "RandomUniformLike", "Bernoulli"])
+def test_a_model_that_draws_its_answers_is_refused(operator: str, tmp_path: Path) -> None:
+    refusal = refusal_of(one_node(operator, ""), tmp_path)
+    assert refusal.code is Code.MODEL_UNSUPPORTED
+    assert operator in refusal.why
+
+
+@pytest.mark.promise("P3")
+@pytest.mark.parametrize("trains", [True, False])
+def test_dropout_is_refused_where_it_trains(trains: object, tmp_path: Path) -> None:
+    model = models.model(
+        [node("Dropout", ["x", "", "mode"], ["y"])],
+        [value("x", TensorProto.FLOAT, [1, 2])],
+        [value("y", TensorProto.FLOAT, [1, 2])],
+        [models.array("mode", trains, "bool")],
+    )
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path)
+    if trains:
+        assert "in training mode" in refusal_of(model, tmp_path).why
+    else:
+        assert admit_onnx(path).graph.node
+
+
 def test_a_custom_operator_in_a_branch_is_found(tmp_path: Path) -> None:
     model = models.branch_net()
     model.graph.node[2].attribute[0].g.node[0].domain = "my.company"

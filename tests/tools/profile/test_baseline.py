@@ -245,6 +245,20 @@ def test_a_validation_set_that_a_shuffled_model_passes_is_refused(desk: Desk, bl
 
 
 @pytest.mark.promise("P3")
+def test_a_validation_set_that_one_answer_for_all_passes_is_refused(desk: Desk) -> None:
+    session = onnxruntime.InferenceSession(models.mlp().SerializeToString())
+    samples = np.random.default_rng(3).standard_normal((600, 12)).astype(np.float32)
+    answers = np.argmax(session.run(None, {"x": samples})[0], axis=1)
+    most = answers == np.bincount(answers).argmax()
+    rows = np.concatenate([np.flatnonzero(most)[:58], np.flatnonzero(~most)[:2]])
+    np.savez(desk.order.validation.path, x=samples[rows], label=answers[rows])
+    # A shuffle moves both rare labels: 56 of 60 at best. The most frequent class alone: 58 of 60.
+    refusal = desk.refusal(tolerance=0.05)
+    assert (refusal.code, refusal.promises) == (Code.DATA_INVALID, ("P3",))
+    assert refusal.facts["shuffled"] == pytest.approx(58 / 60)
+
+
+@pytest.mark.promise("P3")
 def test_a_sample_that_comes_again_counts_once(desk: Desk) -> None:
     path = Path(desk.order.validation.path)
     with np.load(path) as data:
