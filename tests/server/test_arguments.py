@@ -17,8 +17,7 @@ def nested(levels: int) -> dict[str, object]:
     return {"a": nested(levels - 1)} if levels else {}
 
 
-LIST_BYTES = 32_000
-LIST_BYTES = 30_000
+LIST_BYTES = 36_000
 DESCRIPTION_BYTES = 2_000
 
 

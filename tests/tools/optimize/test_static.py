@@ -12,9 +12,10 @@ from optimize_bench import Bench, BenchOf, dataset_of, figure_of
 
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import Code, Refused
-from edgewright.tools.optimize import quantize as subject
+from edgewright.tools.optimize import onnx_schemes as subject
 from edgewright.tools.optimize.calibrate import candidate
 from edgewright.tools.optimize.calibrate.candidate import BEST_OF
+from edgewright.tools.optimize.quantize import quantize
 from edgewright.tools.optimize.step import Made
 
 
@@ -121,7 +122,7 @@ def test_a_later_step_of_the_run_takes_the_statistics_of_an_earlier_one(
     digest = str(first.artifact.recipe.parameters["statistics"])
     monkeypatch.setattr(candidate, "gather", lambda _stream: pytest.fail("gathered again"))
     order = replace(bench.quantize_order("int8_static", ranges="entropy"), statistics=(digest,))
-    second = subject.quantize(order, bench.workspace, bench.target)
+    second = quantize(order, bench.workspace, bench.target)
     assert second.artifact.recipe.parameters["statistics"] == digest
     assert "the calibration statistics of an earlier step were used again" in second.findings
     assert second.artifact.sha256 != first.artifact.sha256

@@ -21,6 +21,7 @@ from edgewright.tools.profile import work as subject
 from edgewright.tools.profile.inspect import inputs_of, outputs_of
 from edgewright.tools.profile.lineage import stamp
 from edgewright.tools.targets.host import Host
+from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
 CARD = {"inputs": {"x": {"kind": "tensor", "array": "x"}}, "label": "label"}
@@ -53,7 +54,8 @@ class Desk:
 
     def profile(self, **changes: object) -> Profiled:
         order = replace(self.order, **changes)  # type: ignore[arg-type]
-        evidence = subject.work(order, self.workspace, Host()).evidence
+        host = Host()
+        evidence = subject.work(order, self.workspace, Places(host, host)).evidence
         assert isinstance(evidence, Profiled)
         return evidence
 
