@@ -105,6 +105,12 @@ def test_sustained_load_is_unmeasured_only_where_no_long_run_of_the_file_is_reco
         assert any("shortened by the operator to 30 s of 300 s" in sentence for sentence in gaps)
 
 
+@pytest.mark.promise("P6")
+def test_a_sustained_run_of_a_host_leaves_the_load_of_a_device_unmeasured() -> None:
+    run = target_run(past.sustained(OF))
+    assert any("sustained load" in sentence for sentence in unmeasured(run, variant_of(run, None)))
+
+
 @pytest.mark.promise("P6", "P9")
 def test_an_accuracy_of_the_target_is_shown_with_the_place_of_the_floor_it_is_held_against() -> None:
     run = target_run()
