@@ -3,15 +3,18 @@
 Everything else is real: server, supervisor, courier, keeper, probe. The network's part is in tests/system.
 """
 
+import json
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 from linear_model import write_linear_classifier
 from workflow import Connect, demo_arguments, done, refused, small_demo, state_of
 
 from edgewright.server.settings import Settings
 from edgewright.state.artifacts import Device
+from edgewright.tools.package.manifest import manifest_schema
 from edgewright.tools.package.verification import verify_package
 from edgewright.tools.targets.enrolled import Targets
 
@@ -77,6 +80,10 @@ async def test_a_run_with_a_target_is_measured_there_and_packaged_after_it_laste
 
     folder = Path(packaged["summary"].split("Package written and run: ")[1].split(". ")[0])
     assert any("INTEGRITY ONLY" in finding for finding in verify_package(folder).findings)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    jsonschema.validate(manifest, json.loads(manifest_schema()), jsonschema.Draft202012Validator)
+    assert manifest["benchmarks"]["sustained"]["environment"]["target"] == "bench"
+    assert manifest["benchmarks"]["sustained"]["artifact"] == manifest["model"]["sha256"]
     step = state["steps"][0]
     for taken in (
         step["benchmark"]["candidate"],

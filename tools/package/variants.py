@@ -135,8 +135,8 @@ def unmeasured(run: Run, variant: Variant | None) -> tuple[str, ...]:
         if run.started.latency_target_ms is not None:
             gaps.append(f"Latency target of {run.started.latency_target_ms:g} ms: unmeasured on {device}.")
     sustained_s = PROTOCOLS[ProtocolName.SUSTAINED].duration_s
-    alone = (variant.sustained.latency.protocol,) if variant.sustained else ()
-    longest = max((latency.protocol, *alone), key=lambda protocol: protocol.duration_s)
+    alone = [found.latency for found in (variant.sustained,) if found and run.tells(found.latency)]
+    longest = max((timed.protocol for timed in (latency, *alone)), key=lambda protocol: protocol.duration_s)
     if longest.duration_s < sustained_s:
         gaps.append(
             f"Behaviour under sustained load (thermal throttling): protocol {longest.title} times each model "

@@ -73,7 +73,8 @@ def sustained(mean_ms: float, *, valid: bool = True, duration_s: float = 300.0) 
 
 @pytest.mark.promise("P6")
 def test_the_latest_valid_sustained_run_is_in_manifest_report_and_data() -> None:
-    run = target_run(sustained(3.0), sustained(3.5), sustained(9.0, valid=False))
+    other = past.sustained(past.ORIGINAL.sha256)
+    run = target_run(sustained(3.0), sustained(3.5), sustained(9.0, valid=False), other)
     said = manifest_of(run)
     shown = said["benchmarks"]["sustained"]
     assert isinstance(shown, dict)
@@ -102,6 +103,12 @@ def test_sustained_load_is_unmeasured_only_where_no_long_run_of_the_file_is_reco
     assert manifest_of(run)["unmeasured"] == list(gaps)
     if duration_s == 30.0:
         assert any("shortened by the operator to 30 s of 300 s" in sentence for sentence in gaps)
+
+
+@pytest.mark.promise("P6")
+def test_a_sustained_run_of_a_host_leaves_the_load_of_a_device_unmeasured() -> None:
+    run = target_run(past.sustained(OF))
+    assert any("sustained load" in sentence for sentence in unmeasured(run, variant_of(run, None)))
 
 
 @pytest.mark.promise("P6", "P9")
