@@ -165,11 +165,9 @@ async def test_a_person_accepts_another_format_for_one_package(connect: Connect,
 
 
 @pytest.mark.promise("P3", "P12")
-async def test_on_hold_the_way_back_comes_first_then_the_alternatives_call(
-    connect: Connect, settings: Settings
-) -> None:
-    hold(settings)
-    async with connect() as client:
+async def test_on_hold_the_way_back_comes_first_then_the_alternatives_call(connect: Connect, relayed: Settings) -> None:
+    hold(relayed)
+    async with connect(given=relayed) as client:
         state = await done(client, "get_state", run=RUN)
         first, instead, ask = state["next"]
         assert (first["tool"], first["arguments"]["decision"]) == ("decide", "revert")

@@ -56,7 +56,8 @@ async def test_a_failing_candidate_is_kept_and_shipped_once_a_person_accepted_it
         held = await done(client, "validate", run=run)
         assert held["summary"].startswith("ON HOLD. FAIL: top-1 0.9850 against 1.0000")
         assert held["numbers"]["worst_classes"]
-        assert [call["tool"] for call in held["next"]] == ["decide", "quantize", "accept_tradeoff"]
+        assert [call["tool"] for call in held["next"]] == ["decide", "quantize"]
+        assert f"edgewright approve {run}" in str(held)
         assert (await refused(client, "decide", run=run, decision="keep"))["code"] == "ACCURACY_BELOW_FLOOR"
         accept(house, run)
         assert (await done(client, "decide", run=run, decision="keep"))["phase"] == "OPTIMIZE"
@@ -89,7 +90,7 @@ async def test_an_unfit_calibration_set_is_used_once_a_person_accepted_what_was_
         static = {"run": run, "scheme": "int8_static", "base": "original"}
         found = await refused(client, "quantize", **static)
         assert found["code"] == "CALIBRATION_UNFIT"
-        assert "accept_tradeoff" in {call["tool"] for call in found["next"]}
+        assert "edgewright approve" in found["do"]
         accept(house, run)
         await quantized(client, static)
         await done(client, "decide", run=run, decision="revert")

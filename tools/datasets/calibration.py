@@ -98,7 +98,8 @@ def require_fit(
             Code.CALIBRATION_UNFIT,
             f"calibrating {candidate} on this set",
             why,
-            "give real samples like those that the model will see, none of the validation set, with the same data card",
+            "give real samples like those that the model will see, none of the validation set, with the same data "
+            "card; or a person accepts exactly these findings with `edgewright approve`",
             *(("P7", "P9") if "preprocessing" in kinds else ("P7",)),
             findings={finding.kind: dict(finding.facts) for finding in unfit},
         )

@@ -49,8 +49,7 @@ def require_discerning(
             "measuring accuracy with this validation set",
             f"the model scores {accuracy.metric} {accuracy.value:.4f}; with the labels shuffled, or with one sample's "
             f"answer given for all, it is still {control.value:.4f}, within the tolerance of {tolerance:.2%}: no loss "
-            "could ever be noticed"
-            + (f"; {suspicion}" if suspicion else ""),
+            "could ever be noticed" + (f"; {suspicion}" if suspicion else ""),
             "check the labels and the preprocessing (colour order, scale, mean, layout) in the data card, and give a "
             "set with samples of several classes or values",
             "P3",
