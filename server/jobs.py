@@ -4,6 +4,7 @@ A job belongs to the state folder, not to the server that started it: clients an
 """
 
 import errno
+import fcntl
 import logging
 import os
 import shutil
@@ -41,6 +42,17 @@ Watcher = Callable[[Progress], Awaitable[None]]
 def new_job() -> str:
     """Return a handle that cannot be guessed."""
     return f"job-{token_hex(8)}"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a folder that every settler of it waits for, thread or process."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class Jobs:
@@ -150,16 +162,21 @@ class Jobs:
         order = folder.envelope().order
         if not isinstance(event, EVIDENCE_OF[type(order)]):  # least of all a person's word
             raise CorruptArtifact(f"The worker of a {type(order).__name__} has no business with {answer.found.kind}.")
-        for new in answer.files:
-            self._store.adopt(_own(folder, new.path), new.sha256)
-        if isinstance(event, Packaged) and isinstance(order, PackageOrder):
-            if answer.package is None or (event.artifact, event.folder) != (order.artifact.sha256, order.folder_name):
-                raise CorruptArtifact("The package is not the one that was ordered.")
-            source = _own(folder, answer.package)
-            if source.exists():
-                attest(source, order, event.manifest, self._authority)
-            self._move_package(source, event.folder)
+        # One at a time: what another thread or server moves away meanwhile cannot be looked at.
+        with _alone(folder.path):
+            for new in answer.files:
+                self._store.adopt(_own(folder, new.path), new.sha256)
+            if isinstance(event, Packaged) and isinstance(order, PackageOrder):
+                self._take_package(folder, answer, event, order)
         return event
+
+    def _take_package(self, folder: JobFolder, answer: Answer, event: Packaged, order: PackageOrder) -> None:
+        if answer.package is None or (event.artifact, event.folder) != (order.artifact.sha256, order.folder_name):
+            raise CorruptArtifact("The package is not the one that was ordered.")
+        source = _own(folder, answer.package)
+        if source.exists():
+            attest(source, order, event.manifest, self._authority)
+        self._move_package(source, event.folder)
 
     def _move_package(self, source: Path, name: str) -> None:
         """Move a finished package among the packages; doing it twice, or in two servers, is doing it once."""

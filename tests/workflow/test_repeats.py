@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import anyio
@@ -13,6 +14,9 @@ from workflow import Connect, call, content, demo_arguments, done, kinds_of, ref
 
 from edgewright.server.house import House
 from edgewright.server.settings import Settings
+from edgewright.tools.authority.enrolment import Authority
+from edgewright.tools.orders import PackageOrder
+from edgewright.tools.package.attestation import attest
 
 pytestmark = pytest.mark.anyio
 
@@ -164,3 +168,30 @@ async def test_many_who_settle_one_finished_job_at_once_settle_it_once(
     with houses[0].ledger.read() as look:
         kinds = [record.kind for record in look.records(started["run"])]
     assert kinds == ["Started", "JobStarted", "Profiled", "JobEnded"]
+
+
+@pytest.mark.promise("P11")
+async def test_a_package_that_two_settle_at_once_is_looked_at_before_the_other_moves_it(
+    connect: Connect, settings: Settings, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, seconds = House.open(settings), list[Thread]()
+
+    there = []
+
+    def attest_late(folder: Path, order: PackageOrder, manifest: str, authority: Authority) -> None:
+        if not seconds:
+            with house.ledger.read() as look:
+                (job,) = look.active_jobs()
+            seconds.append(Thread(target=house.jobs.settle, args=(job,)))
+            seconds[0].start()
+            seconds[0].join(0.5)  # it would move the folder now, if it were not made to wait
+        there.append(folder.exists())
+        attest(folder, order, manifest, authority)
+
+    monkeypatch.setattr("edgewright.server.jobs.attest", attest_late)
+    async with connect() as client:
+        run = (await done(client, "profile_model", **fragile(root)))["run"]
+        made = await done(client, "package", run=run)
+        assert made["summary"].startswith("Package written and run")
+    seconds[0].join()
+    assert there == [True]
