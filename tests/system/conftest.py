@@ -33,6 +33,7 @@ def models() -> Path:
     return _installed(SYSTEM / "models")
 
 
+@pytest.fixture
 def modules() -> Path:
     """Where the packages of npm lie, among them what drives the browser."""
     return _installed(SYSTEM / "node_modules/playwright-core").parent
