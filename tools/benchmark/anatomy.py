@@ -24,6 +24,7 @@ class Anatomy:
         convolutions: Convolutions of any kind.
         depthwise: Those of them with one input channel a filter.
         half: Whether weights are stored in 16-bit float.
+        transposes: Transposes; where the file has none, the runtime changes layouts on its own account.
     """
 
     wrapped: int
@@ -31,6 +32,7 @@ class Anatomy:
     convolutions: int
     depthwise: int
     half: bool
+    transposes: int
 
 
 def anatomy_of(path: Path) -> Anatomy:
@@ -48,6 +50,7 @@ def anatomy_of(path: Path) -> Anatomy:
         convolutions=len(convolutions),
         depthwise=sum(_is_depthwise(node, filters) for node in convolutions),
         half=any(tensor.data_type == TensorProto.FLOAT16 for _, tensor in tensors(model)),
+        transposes=sum(node.op_type == "Transpose" for node in nodes(model)),
     )
 
 

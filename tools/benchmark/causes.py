@@ -174,6 +174,8 @@ def _formats(case: Case) -> str:
 
 
 def _layouts(case: Case) -> str:
+    if case.anatomy is None or case.anatomy.transposes == 0:
+        return ""  # nothing that a change of the file could cancel
     added = _calls(case.after, LAYOUTS) - _calls(case.before, LAYOUTS)
     return _rewriting(case, LAYOUTS, "layouts") if added > 0 and _calls(case.after, LAYOUTS) > ENDS else ""
 
