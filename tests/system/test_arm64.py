@@ -29,6 +29,20 @@ TREE = Path(sys.prefix) / "system" / "arm64"
 # Float32 sums in another order differ in their last bits; the toy model adds up 24 products of numbers about 1.
 FLOAT_TOLERANCE = 1e-5
 
+CHANNELS_LAST = {
+    "inputs": {
+        "image": {
+            "kind": "image",
+            "colour": "GRAY",
+            "scale": 1 / 255,
+            "mean": 0.2860,
+            "std": 0.3530,
+            "layout": "NHWC",
+        }
+    },
+    "label": "label",
+}
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
@@ -83,7 +97,7 @@ def test_an_emulated_machine_computes_what_this_one_does_and_never_passes_as_har
     ("device", "model", "scheme"),
     [
         (Device.CPU_GENERIC, "linear.onnx", "int8_static"),
-        (Device.RASPBERRY_PI_5, "fashion_mnist_mobile.tflite", "int8_dynamic"),
+        (Device.RASPBERRY_PI_5, "fashion_mnist_mobile.tflite", "fp16"),
     ],
     ids=["ONNX Runtime", "LiteRT"],
 )
@@ -95,7 +109,9 @@ async def test_the_whole_workflow_over_ssh_is_labelled_emulated_to_the_end(
     state = tmp_path / "state"
     enrol(server, state / "targets", device)
     settings = Settings(state_folder=state, roots=(root,), standard_s=0.1, sustained_s=0.5)
-    asked = demo_arguments(root, model_path=str(root / model), target_device=str(device), target="arm")
+    data = {name: {"path": str(root / f"{name}.npz"), "card": CHANNELS_LAST} for name in ("validation", "calibration")}
+    cards = data if model.endswith(".tflite") else {}
+    asked = demo_arguments(root, model_path=str(root / model), target_device=str(device), target="arm", **cards)
     async with connect(given=settings) as client:
         profiled = await done(client, "profile_model", **asked)
         run = profiled["run"]
