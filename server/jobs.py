@@ -4,7 +4,6 @@ A job belongs to the state folder, not to the server that started it: clients an
 """
 
 import errno
-import fcntl
 import logging
 import os
 import shutil
@@ -24,6 +23,7 @@ from edgewright.state.errors import Code, CorruptArtifact, CorruptLedger, Edgewr
 from edgewright.state.events import Event, JobEnded, JobOutcome, Packaged
 from edgewright.state.files import sync_folder
 from edgewright.state.ledger import Ledger
+from edgewright.state.lock import held
 from edgewright.state.run import Run
 from edgewright.state.store import Store
 from edgewright.tools.authority.enrolment import Authority
@@ -42,17 +42,6 @@ Watcher = Callable[[Progress], Awaitable[None]]
 def new_job() -> str:
     """Return a handle that cannot be guessed."""
     return f"job-{token_hex(8)}"
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold a folder that every settler of it waits for, thread or process."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 class Jobs:
@@ -163,7 +152,7 @@ class Jobs:
         if not isinstance(event, EVIDENCE_OF[type(order)]):  # least of all a person's word
             raise CorruptArtifact(f"The worker of a {type(order).__name__} has no business with {answer.found.kind}.")
         # One at a time: what another thread or server moves away meanwhile cannot be looked at.
-        with _alone(folder.path):
+        with held(folder.path):
             for new in answer.files:
                 self._store.adopt(_own(folder, new.path), new.sha256)
             if isinstance(event, Packaged) and isinstance(order, PackageOrder):

@@ -35,7 +35,7 @@ _PACKAGE = Scene("Package what was kept, and run the package", "package", lambda
 _END = Scene("Where the run stands now", "get_state", lambda run: {"run": run})
 
 # The demo's pictures as the TFLite model takes them: channels last.
-_LITE_CARD = MappingProxyType(
+LITE_CARD = MappingProxyType(
     {
         "inputs": {
             "image": {
@@ -56,7 +56,7 @@ def pi_scenes(model: str, validation: str, calibration: str) -> tuple[Scene, ...
     """Return the demo of a TFLite model for a Raspberry Pi in order. Paths are absolute."""
 
     def data(path: str) -> dict[str, object]:
-        return {"path": path, "card": dict(_LITE_CARD)}
+        return {"path": path, "card": dict(LITE_CARD)}
 
     return (
         _START,

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from optimize_bench import Bench
+from workflow import demo_arguments
 
+from edgewright.server.demo.script import LITE_CARD
 from edgewright.state.artifacts import Artifact, Device, Format, Recipe
 from edgewright.state.evidence import Dataset
 from edgewright.tools.datasets.prepare import prepare
@@ -16,19 +18,13 @@ from edgewright.tools.workspace import Workspace
 
 DEMO = Path(__file__).parents[2] / "server/demo/fashion_mnist"
 MODEL = "fashion_mnist_mobile.tflite"
-CARD = {
-    "inputs": {
-        "image": {
-            "kind": "image",
-            "colour": "GRAY",
-            "scale": 1 / 255,
-            "mean": 0.2860,
-            "std": 0.3530,
-            "layout": "NHWC",
-        }
-    },
-    "label": "label",
-}
+CARD = dict(LITE_CARD)
+
+
+def pi_arguments(root: Path, model: str = MODEL, **changed: object) -> dict[str, object]:
+    """Return the arguments of `profile_model` for the demo's TFLite model, with the cards in the call."""
+    data = {name: {"path": str(root / f"{name}.npz"), "card": CARD} for name in ("validation", "calibration")}
+    return demo_arguments(root, model_path=str(root / model), **{"target_device": "raspberry-pi-5", **data, **changed})
 
 
 def build_tflite_bench(

@@ -1,7 +1,7 @@
 """A run on an emulated ARM64 machine over SSH: real aarch64 runtimes, real results, times that mean nothing."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from far_end import remote
 from linear_model import write_linear_classifier
 from probe_models import keep_model, keep_regular, new_workspace, product
 from sshd import SshServer, arm64_server, free_port
+from tflite_bench import pi_arguments
 from workflow import Connect, demo_arguments, done, refused, small_demo, state_of
 
 from edgewright.server.settings import Settings
@@ -24,24 +25,11 @@ from edgewright.tools.workspace import Workspace
 
 pytestmark = [pytest.mark.system, pytest.mark.anyio, pytest.mark.timeout(1800)]
 
+Arguments = Callable[..., dict[str, object]]
 TREE = Path(sys.prefix) / "system" / "arm64"
 
 # Float32 sums in another order differ in their last bits; the toy model adds up 24 products of numbers about 1.
 FLOAT_TOLERANCE = 1e-5
-
-CHANNELS_LAST = {
-    "inputs": {
-        "image": {
-            "kind": "image",
-            "colour": "GRAY",
-            "scale": 1 / 255,
-            "mean": 0.2860,
-            "std": 0.3530,
-            "layout": "NHWC",
-        }
-    },
-    "label": "label",
-}
 
 
 @pytest.fixture(scope="module")
@@ -92,26 +80,35 @@ def test_an_emulated_machine_computes_what_this_one_does_and_never_passes_as_har
     assert (environment.label, environment.machine) == (Label.EMULATED, "aarch64")
 
 
+def linear_arguments(root: Path, **changed: object) -> dict[str, object]:
+    return demo_arguments(root, model_path=str(root / "linear.onnx"), **changed)
+
+
 @pytest.mark.promise("P6", "P8")
 @pytest.mark.parametrize(
-    ("device", "model", "scheme"),
+    ("device", "arguments", "scheme"),
     [
-        (Device.CPU_GENERIC, "linear.onnx", "int8_static"),
-        (Device.RASPBERRY_PI_5, "fashion_mnist_mobile.tflite", "fp16"),
+        (Device.CPU_GENERIC, linear_arguments, "int8_static"),
+        (Device.RASPBERRY_PI_5, pi_arguments, "fp16"),
     ],
     ids=["ONNX Runtime", "LiteRT"],
 )
 async def test_the_whole_workflow_over_ssh_is_labelled_emulated_to_the_end(
-    connect: Connect, server: SshServer, root: Path, tmp_path: Path, *, device: Device, model: str, scheme: str
+    connect: Connect,
+    server: SshServer,
+    root: Path,
+    tmp_path: Path,
+    *,
+    device: Device,
+    arguments: Arguments,
+    scheme: str,
 ) -> None:
     write_linear_classifier(root / "linear.onnx", root / "validation.npz", first=200)
     small_demo(root)
     state = tmp_path / "state"
     enrol(server, state / "targets", device)
     settings = Settings(state_folder=state, roots=(root,), standard_s=0.1, sustained_s=0.5)
-    data = {name: {"path": str(root / f"{name}.npz"), "card": CHANNELS_LAST} for name in ("validation", "calibration")}
-    cards = data if model.endswith(".tflite") else {}
-    asked = demo_arguments(root, model_path=str(root / model), target_device=str(device), target="arm", **cards)
+    asked = arguments(root, target="arm")
     async with connect(given=settings) as client:
         profiled = await done(client, "profile_model", **asked)
         run = profiled["run"]

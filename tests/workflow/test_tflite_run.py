@@ -12,18 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import tflite_models as models
-from tflite_bench import CARD, MODEL
+from tflite_bench import MODEL, pi_arguments
 from workflow import Connect, demo_arguments, done, refused, small_demo
 
 from edgewright.state.evidence import Label
 
 pytestmark = pytest.mark.anyio
-
-
-def pi_arguments(root: Path, model: str = MODEL, **changed: object) -> dict[str, object]:
-    """Return the arguments of `profile_model` for the demo's TFLite model, with the cards in the call."""
-    data = {name: {"path": str(root / f"{name}.npz"), "card": CARD} for name in ("validation", "calibration")}
-    return demo_arguments(root, model_path=str(root / model), **{"target_device": "raspberry-pi-5", **data, **changed})
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ The person's private key is nowhere: scrypt makes it from the passphrase each ti
 person cannot be made by whoever only reads or writes this folder.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -25,6 +24,7 @@ from secrets import token_bytes
 from edgewright.state.codec import decode, encode
 from edgewright.state.errors import EdgewrightError
 from edgewright.state.files import sync_folder, write_whole
+from edgewright.state.lock import held
 from edgewright.tools.authority.signatures import Namespace, allowed_line, sign
 
 TRIES = 5
@@ -146,12 +146,10 @@ class Authority:
     @contextmanager
     def _counted(self) -> Iterator[int]:
         """Hold the count of wrong tries: guessers at the same time take turns."""
-        descriptor = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock = self.folder / "lock"
+        lock.touch(0o600)
+        with held(lock):
             yield int((self.folder / "tries").read_text(encoding="ascii"))
-        finally:
-            os.close(descriptor)
 
     def _count(self, tries: int) -> None:
         write_whole(self.folder / "tries", str(tries).encode("ascii"))

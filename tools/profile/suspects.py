@@ -58,7 +58,7 @@ def suspicion(
     Args:
         model: What was measured.
         accuracy: Its metric.
-        chance: The same with the labels shuffled.
+        chance: The same of a model that knows nothing.
         dataset: The validation set.
         workspace: Where it is read from.
         target: Where to run.
@@ -72,13 +72,13 @@ def suspicion(
     }
     said = "; ".join(f"{name} {value:.4f}" for name, value in found.items() if value is not None)
     return (
-        f"{accuracy.metric} {accuracy.value:.4f} is near chance ({chance.value:.4f} with the labels shuffled): is the "
-        f"data card right? On {min(SAMPLES, dataset.n)} samples: {said}"
+        f"{accuracy.metric} {accuracy.value:.4f} is near chance ({chance.value:.4f}): is the data card right? "
+        f"On {min(SAMPLES, dataset.n)} samples: {said}"
     )
 
 
 def is_near_chance(accuracy: Accuracy, chance: Accuracy) -> bool:
-    """Whether a value is much nearer to that of shuffled labels than to that of a perfect model."""
+    """Whether a value is much nearer to that of a model that knows nothing than to that of a perfect model."""
     perfect = metric_named(accuracy.metric).range[accuracy.direction is Direction.HIGHER]
     return isfinite(perfect) and abs(accuracy.value - chance.value) < NEAR_CHANCE * abs(perfect - chance.value)
 

@@ -13,7 +13,7 @@ from edgewright.tools.profile.preflight import Ready, preflight
 from edgewright.tools.profile.suspects import suspicion
 from edgewright.tools.targets.target import Places
 from edgewright.tools.validate.accuracy import measure_accuracy
-from edgewright.tools.validate.control import require_discerning, shuffled
+from edgewright.tools.validate.control import require_discerning, uninformed
 from edgewright.tools.workspace import Workspace
 
 # The pre-flight, and five measurements of which the ancestor's accuracy is seldom needed.
@@ -62,7 +62,7 @@ def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, places: P
     accuracy = accuracy_of(model, root)
     # The better of both: a descent can raise the floor, never lower it.
     reference = better(root, accuracy) if root else accuracy
-    chance = shuffled(reference, data, workspace)
+    chance = uninformed(reference, data, workspace)
     doubt = suspicion(model, accuracy, chance, data, workspace=workspace, target=places.host)
     require_discerning(reference, chance, order.tolerance, doubt)
     latency = measure_latency(model, data, order.protocol, threads, workspace, target=device, progress=next(reports))

@@ -6,7 +6,6 @@ files go by digest, from the store or from the worker's own folder and through n
 the worker can only read.
 """
 
-import fcntl
 import json
 import os
 import socket
@@ -21,6 +20,7 @@ from pydantic import ValidationError
 from edgewright.state.codec import encode
 from edgewright.state.errors import CorruptArtifact, Refused, WorkerFailed
 from edgewright.state.files import file_sha256
+from edgewright.state.lock import held
 from edgewright.state.store import Store
 from edgewright.tools.datasets.beneath import open_beneath
 from edgewright.tools.inheritance import inherited_with_agent
@@ -28,7 +28,6 @@ from edgewright.tools.job_folder import Envelope, JobFolder
 from edgewright.tools.targets.answer import ProgressNote
 from edgewright.tools.targets.bundle import write_bundle
 from edgewright.tools.targets.connection import Connection
-from edgewright.tools.targets.enrolled import Enrolled
 from edgewright.tools.targets.errand import Carried, Errand
 
 WAITING = ProgressNote(done=0, total=1, message="waiting for another measurement on the target")
@@ -108,7 +107,7 @@ class Courier:
     def _connected(self, say: Callable[[Carried], None]) -> Connection:
         """Return the connection; before it is opened, wait for whoever measures there from this state folder."""
         if self._connection is None:
-            self._session.enter_context(_alone(self._target, lambda: say(Carried(progress=WAITING))))
+            self._session.enter_context(held(Path(self._target.lock), lambda: say(Carried(progress=WAITING))))
             log = self._folder.path / "ssh.log"
             self._connection = self._session.enter_context(Connection(self._target, log, inherited_with_agent()))
         return self._connection
@@ -126,18 +125,6 @@ class Courier:
                 yield stream
         finally:
             os.close(folder)
-
-
-@contextmanager
-def _alone(target: Enrolled, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the target's lock of this state folder; the keeper holds the one of the machine."""
-    with Path(target.lock).open("rb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 if __name__ == "__main__":

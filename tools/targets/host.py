@@ -1,6 +1,5 @@
 """Runs the probe on this machine, in a process of its own."""
 
-import fcntl
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from edgewright.state.errors import WorkerFailed
+from edgewright.state.lock import held
 from edgewright.tools.inheritance import inherited
 from edgewright.tools.targets.answer import Facts, ProbeAnswer, ProgressNote
 from edgewright.tools.targets.bundle import write_bundle
@@ -63,12 +63,7 @@ class Host:
         if self._lock is None:
             yield
             return
-        with self._lock.open("rb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                progress(0, 1, "waiting for another measurement on this host")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with held(self._lock, lambda: progress(0, 1, "waiting for another measurement on this host")):
             yield
 
 

@@ -36,7 +36,7 @@ def require_discerning(
 
     Args:
         accuracy: The baseline's metric.
-        control: What `shuffled` makes of it.
+        control: What `uninformed` makes of it.
         tolerance: The run's tolerance.
         suspicion: What is known of the preprocessing, to be told along.
 
@@ -58,7 +58,7 @@ def require_discerning(
         )
 
 
-def shuffled(accuracy: Accuracy, dataset: Dataset, workspace: Workspace) -> Accuracy | None:
+def uninformed(accuracy: Accuracy, dataset: Dataset, workspace: Workspace) -> Accuracy | None:
     """Return what a model that knows nothing scores: the best of a few shuffled labels and a few constant answers.
 
     Args:

@@ -8,30 +8,16 @@ from pathlib import Path
 import onnx
 import onnx_models as models
 import pytest
+from admission_desk import one_node, refusal_of
 from onnx import ModelProto, TensorProto, helper
 from onnx.helper import make_node as node
 from onnx.helper import make_tensor_value_info as value
 
-from edgewright.state.errors import Code, Refusal, Refused
+from edgewright.state.errors import Code, Refused
 from edgewright.tools.profile.admission import admit_onnx
 from edgewright.tools.profile.inspect import inspect_model
 
 VALID = Path(onnx.__file__).parent / "backend" / "test" / "data"
-
-
-def refusal_of(content: bytes | ModelProto, folder: Path) -> Refusal:
-    path = folder / "model"
-    path.write_bytes(content if isinstance(content, bytes) else content.SerializeToString())
-    before = sorted(folder.iterdir())
-    with pytest.raises(Refused) as caught:
-        admit_onnx(path)
-    assert sorted(folder.iterdir()) == before
-    refusal = caught.value.refusal
-    for clause in (refusal.what, refusal.why, refusal.do):
-        assert clause
-        assert clause.isprintable()
-        assert not clause.endswith(".")
-    return refusal
 
 
 def with_tensor(tensor: TensorProto) -> ModelProto:
@@ -53,17 +39,6 @@ def outside(**entries: str) -> ModelProto:
 
 def raw(dims: list[int], content: bytes, kind: int = TensorProto.FLOAT) -> ModelProto:
     return with_tensor(TensorProto(name="w", dims=dims, data_type=kind, raw_data=content))
-
-
-def one_node(op_type: str, domain: str = "", **attributes: object) -> ModelProto:
-    model = models.model(
-        [node(op_type, ["x"], ["y"], "the-node", domain=domain, **attributes)],
-        [value("x", TensorProto.FLOAT, ["n", 4])],
-        [value("y", TensorProto.FLOAT, ["n", 4])],
-    )
-    if domain:
-        model.opset_import.append(helper.make_opsetid(domain, 1))
-    return model
 
 
 def nested(levels: int) -> bytes:
@@ -250,31 +225,6 @@ def test_operators_that_would_need_foreign_code_are_named(model: ModelProto, rea
     refusal = refusal_of(model, tmp_path)
     assert refusal.code is Code.MODEL_UNSUPPORTED
     assert reason in refusal.why
-
-
-@pytest.mark.promise("P3")
-@pytest.mark.parametrize("operator", ["RandomNormalLike", "RandomUniformLike", "Bernoulli"])
-def test_a_model_that_draws_its_answers_is_refused(operator: str, tmp_path: Path) -> None:
-    refusal = refusal_of(one_node(operator, ""), tmp_path)
-    assert refusal.code is Code.MODEL_UNSUPPORTED
-    assert operator in refusal.why
-
-
-@pytest.mark.promise("P3")
-@pytest.mark.parametrize("trains", [True, False])
-def test_dropout_is_refused_where_it_trains(trains: object, tmp_path: Path) -> None:
-    model = models.model(
-        [node("Dropout", ["x", "", "mode"], ["y"])],
-        [value("x", TensorProto.FLOAT, [1, 2])],
-        [value("y", TensorProto.FLOAT, [1, 2])],
-        [models.array("mode", trains, "bool")],
-    )
-    path = tmp_path / "model.onnx"
-    onnx.save(model, path)
-    if trains:
-        assert "in training mode" in refusal_of(model, tmp_path).why
-    else:
-        assert admit_onnx(path).graph.node
 
 
 def test_a_custom_operator_in_a_branch_is_found(tmp_path: Path) -> None:
