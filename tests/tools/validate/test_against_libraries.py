@@ -179,6 +179,14 @@ def test_boxes_as_coco_on_200_sets_with_crowds_empty_pictures_and_ties(tmp_path:
         assert made == pytest.approx(expected, abs=1e-6), seed
 
 
+@pytest.mark.promise("P3")
+@pytest.mark.parametrize("wrong", [[50, 10, 10, 50], [10, 50, 50, 10]])
+def test_a_box_turned_inside_out_is_a_false_one_and_is_not_overlooked(wrong: list[float]) -> None:
+    truth = [np.array([[0, 10, 10, 50, 50, 0]], np.float64)]
+    found = [np.array([[0, 0.9, *wrong], [0, 0.5, 10, 10, 50, 50]], np.float64)]
+    assert score("map50", ragged(found), ragged(truth)).value == pytest.approx(0.5)
+
+
 def test_precision_does_not_change_where_the_model_sees_another_size() -> None:
     truth, found = random_set(3)
     factors = np.array([0.5, 2.0, 0.5, 2.0])
