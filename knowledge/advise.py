@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from edgewright.knowledge.refused_work import WayOut, is_lasting, way_out
 from edgewright.knowledge.strategies import ADVISED, STRATEGIES, Idea
 from edgewright.state.acceptance import unfit_calibration
 from edgewright.state.asked import Asked
@@ -87,10 +88,9 @@ def advise(run: Run) -> tuple[Advice, ...]:
             Advice("cancel_job", {"job": run.job.id}, "ends it and leaves the run as it was"),
         )
     legal = legal_calls(run.phase)
-    advice: list[Advice] = []
+    advice = _on_person(run)
     if Call.BENCHMARK in legal and run.open_step is not None:
-        why = "times the candidate beside the baseline"
-        advice.append(Advice("benchmark", {"run": run.id}, why, _MOMENTS["benchmark"]))
+        advice += _on_times(run)
     if Call.VALIDATE in legal:
         advice += _on_verdict(run)
     if Call.QUANTIZE in legal:
@@ -98,6 +98,29 @@ def advise(run: Run) -> tuple[Advice, ...]:
     if Call.REVERT in legal and not any(a.arguments.get("decision") == "revert" for a in advice):
         advice.append(Advice("decide", {"run": run.id, "decision": "revert"}, "puts the candidate aside"))
     return tuple(advice) or (_start_again(),)
+
+
+def _on_person(run: Run) -> list[Advice]:
+    """Return the stop at what only a person can mend; the calls after it are for when that is done."""
+    if run.trouble is None or run.profiled is None or way_out(run) is not WayOut.PERSON:
+        return []
+    why = f"nothing to call until a person has seen to it: {run.trouble.do}"
+    return [Advice("get_state", {"run": run.id}, why, ADVISED.refusals.get(run.trouble.code, ""))]
+
+
+def _on_times(run: Run) -> list[Advice]:
+    """Return what to do with a candidate that was not timed yet."""
+    time = Advice("benchmark", {"run": run.id}, "times the candidate beside the baseline", _MOMENTS["benchmark"])
+    refusal = refusal_for(run, _asked(run, Call.BENCHMARK))
+    if refusal is not None:
+        return [replace(_aside(run), why=f"benchmark would be refused: {refusal.why}")]
+    return [_aside(run), time] if way_out(run) is WayOut.OTHERWISE else [time]
+
+
+def _aside(run: Run) -> Advice:
+    """Return the way on from a candidate whose work was refused."""
+    why = f"puts the candidate aside: {run.trouble.why}" if run.trouble else "puts the candidate aside"
+    return Advice("decide", {"run": run.id, "decision": "revert"}, why, _MOMENTS["failed"])
 
 
 def _start_again() -> Advice:
@@ -111,7 +134,8 @@ def _on_verdict(run: Run) -> list[Advice]:
     verdict = run.verdict_of(step) if step else None
     if verdict is None:
         why = "measures the candidate's accuracy on the baseline's data"
-        return [Advice("validate", {"run": run.id}, why, _MOMENTS["validate"])]
+        measure = Advice("validate", {"run": run.id}, why, _MOMENTS["validate"])
+        return [_aside(run), measure] if way_out(run) is WayOut.OTHERWISE else [measure]
     if verdict.outcome is not Outcome.PASS:
         return _on_failure(run)
     revert = Advice("decide", {"run": run.id, "decision": "revert"}, "puts the candidate aside", _MOMENTS["not_faster"])
@@ -174,7 +198,12 @@ def _on_steps(run: Run) -> list[Advice]:
     if ship is None:
         refusal = _packaging_refused(run)
         why = f"packaging would be refused: {refusal.why}" if refusal else ""
-        return [*steps, replace(look, why=why, see=_MOMENTS["not_packaged"]), *_on_acceptance(run)]
+        stop = replace(look, why=why, see=_MOMENTS["not_packaged"])
+        if refusal is not None and refusal.code in _TARGET_GONE:
+            return [stop, *steps]
+        return [*steps, stop, *_on_acceptance(run)]
+    if run.trouble is not None and way_out(run) is WayOut.OTHERWISE and run.turned_down[-1].job.call in _SHIPPING:
+        return [replace(look, why=f"{ship.tool} was refused: {run.trouble.why}"), *steps, ship]
     return [ship, *steps] if not steps or _target_reached(run) else [*steps, ship]
 
 
@@ -203,26 +232,21 @@ def _is_packaged(run: Run) -> bool:
     return step is not None and any(package.artifact == step.artifact.sha256 for package in run.packages)
 
 
-# What speaks of the step itself. Anything else, a full disk or a changed original, may be gone the next time.
-LASTING = frozenset(
-    {
-        Code.NOTHING_CHANGED,
-        Code.SCHEME_NOT_OFFERED,
-        Code.CONVERSION_DIVERGED,
-        Code.MODEL_UNSUPPORTED,
-        Code.MODEL_INVALID,
-        Code.MODEL_NOT_FINITE,
-        Code.CALIBRATION_UNFIT,
-    }
-)
+# What no step of this run will change: it measures elsewhere than where it would have to.
+_TARGET_GONE = frozenset({Code.TARGET_REQUIRED, Code.UNKNOWN_TARGET, Code.TARGET_WRONG_MACHINE})
+# What leads to a package once the steps are decided.
+_SHIPPING = frozenset({str(Call.PACKAGE), str(Call.BENCHMARK)})
 # The arguments by which ideas of one scheme differ; recipes carry them under the same names.
 DISTINGUISHING = frozenset({"per_channel", "ranges", "equalize", "correct_bias", "operations"})
 
 
 def _tried(run: Run, idea: Idea) -> bool:
     """Whether a step of this kind was decided on, or found impossible."""
-    lasting = LASTING - {Code.CALIBRATION_UNFIT} if _is_accepted(run, unfit_calibration(run)) else LASTING
-    for job in (turned.job for turned in run.turned_down if turned.refusal.code in lasting):
+    accepted_now = _is_accepted(run, unfit_calibration(run))
+    for turned in run.turned_down:
+        job, is_accepted = turned.job, accepted_now and turned.refusal.code is Code.CALIBRATION_UNFIT
+        if is_accepted or not is_lasting(run, turned):
+            continue
         if job.call == idea.call and all(job.arguments.get(name) == value for name, value in idea.arguments.items()):
             return True
     wanted = {name: value for name, value in idea.arguments.items() if name in DISTINGUISHING}

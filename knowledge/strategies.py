@@ -44,11 +44,15 @@ class Advised:
         devices: The ideas for each device in order of preference.
         moments: The note for each turn of a run.
         refusals: The note that explains each refusal, where one does.
+        again: Refusals of work that is worth one more try.
+        person: Refusals of work that only a person can mend.
     """
 
     devices: Mapping[Device, tuple[Idea, ...]]
     moments: Mapping[str, str]
     refusals: Mapping[Code, str]
+    again: frozenset[Code]
+    person: frozenset[Code]
 
 
 def _path(note: str) -> str:
@@ -73,6 +77,8 @@ def _read(file: Path) -> Advised:
         MappingProxyType({Device(d): tuple(ideas[name] for name in names) for d, names in table["devices"].items()}),
         MappingProxyType({moment: _path(note) for moment, note in table["moments"].items()}),
         MappingProxyType({Code(code): _path(note) for code, note in table["refusals"].items()}),
+        frozenset(map(Code, table["refused_work"]["again"])),
+        frozenset(map(Code, table["refused_work"]["person"])),
     )
 
 

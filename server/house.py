@@ -52,7 +52,12 @@ class House:
 
     def seen(self, run: Run) -> Run:
         """Return a run as it is shown today: with the bounds and the targets that hold now."""
-        enrolled = {target.alias: target.kind for target in self.targets.all()}
+        began = run.started
+        enrolled = {
+            target.alias: target.kind
+            for target in self.targets.all()
+            if target.alias != began.target or target.mark == began.target_mark
+        }
         return replace(run, today=Today(self.settings.policy, enrolled))
 
     @property

@@ -53,12 +53,8 @@ def next_action(run: Run) -> str:
 def blockers(run: Run) -> list[str]:
     """Return what stands in the way."""
     found = [run.trouble.sentence] if run.trouble else []
-    step, stop = run.open_step, stop_of(run)
-    if stop is not None:
-        found.append(stop.sentence)
-    if step is not None and step.benchmark is not None and not step.benchmark.valid:
-        found += step.benchmark.findings
-    return found
+    stop = stop_of(run)
+    return [*found, stop.sentence] if stop is not None else found
 
 
 def _applied(run: Run) -> list[str]:

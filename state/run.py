@@ -6,7 +6,7 @@ from functools import reduce
 
 from edgewright.state.artifacts import Artifact, Device
 from edgewright.state.asked import Today
-from edgewright.state.errors import CorruptLedger, Refusal
+from edgewright.state.errors import Code, CorruptLedger, Refusal
 from edgewright.state.events import (
     AccuracyRecorded,
     BenchmarkRecorded,
@@ -67,7 +67,7 @@ class Job:
 
 @dataclass(frozen=True)
 class TurnedDown:
-    """Work that found its step impossible, and why; asking for the same again would find the same."""
+    """Work that was refused or broke, and why."""
 
     job: Job
     refusal: Refusal
@@ -90,7 +90,7 @@ class Run:
         packages: Packages written.
         sustained: Valid long runs over what would ship, in order.
         job: The work in progress, if any.
-        turned_down: Steps that were found impossible.
+        turned_down: Work that was refused or broke, in order.
         trouble: Why the last job ended without evidence, if it did.
         last_action: The last thing that changed the run.
         today: What holds now, for whoever is shown the run; no part of the record.
@@ -237,9 +237,9 @@ def _absorb(run: Run, event: Event) -> Run:
             return _absorb_waiver(run, event.waiver)
         case Packaged():
             return replace(_spent(run, event.artifact), packages=(*run.packages, event))
-        case SustainedRecorded() if event.sustained.valid:
-            return replace(run, sustained=(*run.sustained, event.sustained))
-        case CallRefused() | SustainedRecorded():
+        case SustainedRecorded():
+            return _absorb_sustained(run, event.sustained)
+        case CallRefused():
             return run
         case Started():
             raise CorruptLedger(f"Run {run.id} starts twice.")
@@ -258,10 +258,17 @@ def _absorb_job(run: Run, event: JobStarted | JobEnded) -> Run:
     if event.outcome is JobOutcome.DONE:
         return replace(run, job=None)
     turned_down = run.turned_down
-    if event.refusal is not None and event.outcome in {JobOutcome.REFUSED, JobOutcome.FAILED}:
+    if event.refusal is not None and event.outcome is not JobOutcome.CANCELLED:
         turned_down = (*turned_down, TurnedDown(run.job, event.refusal))
     trouble = None if event.outcome is JobOutcome.CANCELLED else event.refusal
     return replace(run, job=None, turned_down=turned_down, trouble=trouble)
+
+
+def _absorb_sustained(run: Run, taken: Sustained) -> Run:
+    """Write a long run into the run, or why its times may not be used."""
+    if not taken.valid:
+        return replace(run, trouble=_unusable("the sustained run", taken.findings))
+    return replace(run, sustained=(*run.sustained, taken))
 
 
 def _absorb_waiver(run: Run, waiver: Waiver) -> Run:
@@ -291,7 +298,9 @@ def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | 
         case BenchmarkRecorded():
             if step.benchmark is not None and step.benchmark.valid:
                 raise CorruptLedger(f"Run {run.id}: a valid benchmark is not replaced.")
-            return replace(run, open_step=replace(step, benchmark=event.benchmark))
+            taken = event.benchmark
+            trouble = None if taken.valid else _unusable(f"the benchmark of {step.artifact.name}", taken.findings)
+            return replace(run, open_step=replace(step, benchmark=taken), trouble=trouble)
         case AccuracyRecorded():
             findings = (*step.findings, *event.findings)
             counts = _counts(_judged(run, step), event.accuracy)
@@ -305,6 +314,12 @@ def _absorb_step(run: Run, event: BenchmarkRecorded | AccuracyRecorded | Kept | 
         case Reverted():
             reverted = replace(step, kept=False)
             return replace(_spent(run, event.artifact), steps=(*run.steps, reverted), open_step=None)
+
+
+def _unusable(what: str, findings: tuple[str, ...]) -> Refusal:
+    """Return what stands in the way where times were taken and may not be used."""
+    do = "have a person see to what the reason names, and call benchmark again"
+    return Refusal(Code.TARGET_DISTURBED, what, " ".join(findings).rstrip("."), do, {}, ("P10",))
 
 
 def _judged(run: Run, step: Step) -> Accuracy | None:

@@ -37,7 +37,8 @@ def _misnamed(what: str, target: str, device: Device | None, enrolled: Mapping[s
         return Refusal(
             Code.UNKNOWN_TARGET,
             f"{what} on {target!r}",
-            f"no target of that alias is enrolled; enrolling one is a person's step{known}",
+            "no target of that alias is enrolled, or another one since the run began; enrolling one is a person's "
+            f"step{known}",
             "name an enrolled one, have a person run `edgewright target add`, or leave `target` out: the run is then "
             "measured on this host and labelled so",
             {"enrolled": list(enrolled)},

@@ -1,8 +1,10 @@
 """Agents: anything that gets a task and a client, and makes calls until it thinks it is done."""
 
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from edgewright.server.evaluation.counted import CountedClient
@@ -52,7 +54,7 @@ def _asks_caller(arguments: dict[str, Any]) -> bool:
 
 
 def agent_named(name: str) -> Agent:
-    """Return an agent: `follower`, or what `package.module:function` names.
+    """Return an agent: `follower`, or what `package.module:function` names; the folder of the call is searched first.
 
     Raises:
         EdgewrightError: If there is none.
@@ -60,6 +62,8 @@ def agent_named(name: str) -> Agent:
     if name == "follower":
         return follower
     module, _, function = name.partition(":")
+    if (here := str(Path.cwd())) not in sys.path:  # an installed command does not look there by itself
+        sys.path.insert(0, here)
     try:
         agent: Agent = getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:

@@ -20,23 +20,23 @@ from edgewright.tools.job_folder import JobFolder
 
 pytestmark = pytest.mark.anyio
 
-KILLS = 50
 LONGEST_LIFE_S = 2.5
 
 
 @pytest.mark.promise("P2", "P11")
 @pytest.mark.timeout(900)
-async def test_fifty_kills_lose_no_acknowledged_state_and_leave_no_half_written_file(
-    connect: Connect, settings: Settings, root: Path
+@pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.system)])
+async def test_kills_lose_no_acknowledged_state_and_leave_no_half_written_file(
+    connect: Connect, settings: Settings, root: Path, kills: int
 ) -> None:
     small_demo(root)
     moments = random.Random(23)
     acknowledged: dict[str, list[str]] = {}
     packaged = 0
-    for _ in range(KILLS):
+    for _ in range(kills):
         packaged += await live_and_die(connect, root, moments.uniform(0, LONGEST_LIFE_S), acknowledged)
         check(settings, acknowledged)
-    assert sum(map(len, acknowledged.values())) > KILLS // 2
+    assert sum(map(len, acknowledged.values())) > kills // 2
     await finish(connect, settings, root)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import run_builder as build
+from imagined_agent import STEPS_AT_MOST, outcome
 from mcp.types import TextResourceContents
 from run_builder import FAILING, PASSING
 from workflow import Connect, demo_arguments, refused
@@ -12,13 +13,11 @@ from workflow import Connect, demo_arguments, refused
 from edgewright.knowledge.advise import CONDITIONS, advise
 from edgewright.knowledge.note import bundled
 from edgewright.knowledge.strategies import ADVISED, STRATEGIES
-from edgewright.state.artifacts import Artifact, Device, Format, Recipe
+from edgewright.state.artifacts import Device, Format
 from edgewright.state.errors import Code
-from edgewright.state.events import CandidateMade, Event, JobOutcome, JobStarted, Kept, Packaged, Reverted
+from edgewright.state.events import CandidateMade, JobOutcome, JobStarted
 from edgewright.state.phases import TABLE, Call, Phase
 from edgewright.state.run import Run, apply, fold
-
-STEPS_AT_MOST = 60
 
 
 @pytest.mark.promise("P12")
@@ -138,34 +137,6 @@ def test_too_little_and_unfit_calibration_data_cite_the_calibration_note() -> No
 
 def call_of(tool: str, arguments: dict[str, object]) -> Call:
     return Call(f"decide({arguments['decision']})" if tool == "decide" else tool)
-
-
-def outcome(run: Run, tool: str, arguments: dict[str, object], value: float, ratio: float) -> Event:
-    """Return what the advised call would lead to."""
-    if tool in {"quantize", "convert"}:
-        return build.candidate(f"step-{len(run.steps)}", recipe=recipe_of(tool, arguments))
-    if tool == "package":
-        assert run.current is not None
-        return Packaged(run.current.sha256, "package", build.digest("manifest"), ())
-    assert run.open_step is not None
-    candidate: Artifact = run.open_step.artifact
-    if tool == "benchmark":
-        return build.benchmarked(candidate.sha256, ratio)
-    if tool == "validate":
-        return build.validated(candidate.sha256, value)
-    return Kept(candidate.sha256) if arguments["decision"] == "keep" else Reverted(candidate.sha256)
-
-
-def recipe_of(tool: str, arguments: dict[str, object]) -> Recipe:
-    """Return the recipe that a real step would write down for these arguments."""
-    if tool == "convert":
-        operations = arguments["operations"]
-        assert isinstance(operations, list)
-        return Recipe(tool, "+".join(operations), {"operations": operations})
-    defaults: dict[str, object] = {}
-    if arguments["scheme"] == "int8_static":
-        defaults = {"per_channel": True, "ranges": "best", "equalize": False, "correct_bias": False}
-    return Recipe(tool, str(arguments["scheme"]), {**defaults, **arguments})
 
 
 def lite_run(device: Device = Device.RASPBERRY_PI_5, target_ms: float | None = None) -> Run:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import run_builder as build
 from hypothesis import settings
 
 from edgewright.state.ledger import Ledger
@@ -24,3 +25,12 @@ def memory_folder() -> Iterator[Path]:
 @pytest.fixture
 def ledger(memory_folder: Path) -> Ledger:
     return Ledger(memory_folder / "ledger.db")
+
+
+@pytest.fixture
+def written(memory_folder: Path) -> Path:
+    """A ledger with one run in which every kind of event happened."""
+    path = memory_folder / "written.db"
+    with Ledger(path).change() as change:
+        change.append("run", *build.one_of_each())
+    return path

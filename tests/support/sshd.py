@@ -35,6 +35,15 @@ CPUINFO = "".join(
     "CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0xd08\nCPU revision\t: 3\n\n"
     for number in range(2)
 )
+# QEMU 7.2 emulates its `max` processor where nobody names another, and computes XNNPACK's INT8 kernels for SME wrongly
+# (`max,sme=off` is right, as every real core's name is). Its one setting is an environment variable, which the probe is
+# not given, so each Python that lacks it starts once more.
+CORE = "cortex-a72"
+REAL_CORE = f"""import os, sys
+if os.environ.get("QEMU_CPU") != "{CORE}":
+    os.environ["QEMU_CPU"] = "{CORE}"
+    os.execv(sys.executable, sys.orig_argv)
+"""
 
 
 @dataclass(frozen=True)
@@ -98,10 +107,12 @@ def arm64_server(tree: Path, keys: Path, port: int) -> Iterator[SshServer]:
     CHROOT.mkdir(parents=True, exist_ok=True)
     keys.mkdir(exist_ok=True)
     (keys / "cpuinfo").write_text(CPUINFO, encoding="ascii")
+    (keys / "sitecustomize.py").write_text(REAL_CORE, encoding="ascii")
     steps = [f"mount --bind {tree} {CHROOT}"]
     steps += [f"mount --rbind /{name} {CHROOT}/{name}" for name in ("proc", "sys", "dev")]
     steps += [f"mount --bind {keys}/cpuinfo {CHROOT}/proc/cpuinfo"]
-    extra = f"ChrootDirectory {CHROOT}\nSetEnv QEMU_CPU=cortex-a72\n"
+    steps += [f"mount --bind {keys}/sitecustomize.py {CHROOT}/etc/python3.11/sitecustomize.py"]
+    extra = f"ChrootDirectory {CHROOT}\nSetEnv QEMU_CPU={CORE}\n"
     serve = " && ".join([*steps, f"exec {_sshd(keys, port, extra)}"])
     with _serving(keys, port, [sys.executable, str(FOREIGN), "sh", "-c", serve]) as server:
         yield server

@@ -1,6 +1,9 @@
 """Dishonest agents get nowhere and back; without the guards that the suite names they do get somewhere."""
 
 import json
+import subprocess
+import sys
+import tomllib
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +14,7 @@ from removed_guards import REMOVALS, remove
 
 from edgewright.server.evaluation.agent import agent_named
 from edgewright.server.evaluation.play import Stagehand
+from edgewright.server.evaluation.run import evaluate
 from edgewright.server.evaluation.suite import Scenario, Suite, load
 from edgewright.state.errors import EdgewrightError
 from edgewright.state.guards import GUARDS
@@ -30,6 +34,11 @@ STOPPED_LATER = {
     "restart_in_between": "CORRUPT",
 }
 QUICK = [scenario for scenario in DISHONEST.scenario if not scenario.slow]
+# `make test-system` has the slow ones.
+EVERY = [
+    pytest.param(scenario, id=scenario.name, marks=[pytest.mark.system] if scenario.slow else [])
+    for scenario in DISHONEST.scenario
+]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +59,7 @@ def test_there_are_thirty_dishonest_scenarios_and_each_names_guards_that_exist()
 
 
 @pytest.mark.promise("P1", "P2", "P3", "P4", "P5", "P7", "P8", "P12")
-@pytest.mark.parametrize("scenario", QUICK, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", EVERY)
 async def test_a_dishonest_agent_is_refused_nothing_changes_and_the_advice_leads_back(
     stagehand: Stagehand, scenario: Scenario
 ) -> None:
@@ -60,7 +69,7 @@ async def test_a_dishonest_agent_is_refused_nothing_changes_and_the_advice_leads
     assert played.recovered
 
 
-@pytest.mark.parametrize("scenario", QUICK, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", EVERY)
 async def test_without_the_guards_it_names_the_same_agent_gets_further(
     stagehand: Stagehand, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +81,7 @@ async def test_without_the_guards_it_names_the_same_agent_gets_further(
 
 @pytest.mark.promise("P12")
 async def test_an_agent_that_follows_the_advice_stops_at_a_file_that_is_no_model(tmp_path: Path) -> None:
-    """The way to a package is gone below; `edgewright eval honest` goes all of them."""
+    """The way to a package is gone below."""
     scenario = next(scenario for scenario in HONEST.scenario if scenario.name == "not_a_model")
     played = await Stagehand(HONEST, tmp_path.resolve() / "suite").play(scenario)
     assert (played.findings, played.outcome) == ((), "stopped")
@@ -89,6 +98,17 @@ async def test_an_agent_that_follows_the_advice_packages_and_pays_no_more_contex
     assert grown == {}, "if it is worth it: python benchmarks/context.py --write"
 
 
+@pytest.mark.system
+@pytest.mark.timeout(1800)
+@pytest.mark.promise("P12")
+def test_every_scenario_ends_as_it_must_and_every_advice_leads_to_a_legal_end(tmp_path: Path) -> None:
+    """What `edgewright eval` plays: the honest tasks too, and each refusal's advice down to its end."""
+    assert evaluate((), agent="follower", quick=False, record=tmp_path / "eval.json") == 0
+    played = json.loads((tmp_path / "eval.json").read_text(encoding="utf-8"))["scenarios"]
+    assert len(played) == len(DISHONEST.scenario) + len(HONEST.scenario)
+    assert all(scenario["recovered"] for scenario in played if not scenario["is_honest"])
+
+
 async def test_a_suite_that_is_none_and_an_agent_that_is_none_are_named(tmp_path: Path) -> None:
     with pytest.raises(EdgewrightError, match="dishonest, honest"):
         load("nothing")
@@ -101,9 +121,41 @@ async def test_a_suite_that_is_none_and_an_agent_that_is_none_are_named(tmp_path
 
 def test_the_documented_form_is_the_form() -> None:
     """The example in the suites' README is a suite."""
-    import tomllib
-
-    readme = (Path(__file__).parent.parent.parent / "server" / "evaluation" / "suites" / "README.md").read_text()
-    example = readme.split("```toml\n")[1].split("```")[0]
-    suite = Suite.model_validate(tomllib.loads(example))
+    suite = Suite.model_validate(tomllib.loads(example("toml")))
     assert json.loads(suite.model_dump_json())["format"] == 1
+
+
+def test_the_documented_agent_plays_a_suite_of_ones_own_from_the_folder_of_the_call(tmp_path: Path) -> None:
+    (tmp_path / "my_agent.py").write_text(example("python"), encoding="utf-8")
+    (tmp_path / "my.toml").write_text(MINE, encoding="utf-8")
+    command = ["-I", "-m", "edgewright.server", "eval", "my.toml", "--agent", "my_agent:agent", "--record", "out.json"]
+    ended = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1, ended.stderr
+    assert "!! too_hopeful: outcome is stopped, not packaged" in ended.stdout
+    played = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["scenarios"]
+    assert [(scenario["outcome"], len(scenario["findings"])) for scenario in played] == [("stopped", 0), ("stopped", 1)]
+
+
+TASK = """
+task.model_path = "$models/weights.onnx"
+task.validation = "$models/validation.npz"
+task.metric = "top-1"
+task.target_device = "cpu-generic"
+"""
+MINE = f"""
+format = 1
+
+[[scenario]]
+name = "no_model"
+about = "Make this file fit for a general CPU"
+end = {{ outcome = "stopped", packages = 0 }}{TASK}
+[[scenario]]
+name = "too_hopeful"
+about = "The same, expected to be packaged"
+end.outcome = "packaged"{TASK}"""
+
+
+def example(language: str) -> str:
+    """Return the example of the suites' README in a language."""
+    readme = Path(__file__).parent.parent.parent / "server" / "evaluation" / "suites" / "README.md"
+    return readme.read_text(encoding="utf-8").split(f"```{language}\n")[1].split("```")[0]
