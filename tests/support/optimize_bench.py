@@ -13,6 +13,7 @@ from onnx import ModelProto
 from edgewright.state.artifacts import Artifact, Device, Format, Recipe
 from edgewright.state.evidence import Dataset
 from edgewright.state.files import file_sha256
+from edgewright.state.store import Store
 from edgewright.tools.datasets.prepare import prepare
 from edgewright.tools.optimize.convert import convert
 from edgewright.tools.optimize.quantize import quantize
@@ -39,7 +40,10 @@ class Bench:
         return quantize(self.quantize_order(scheme, samples=samples, **parameters), self.workspace, self.target)
 
     def convert(self, *operations: str, opset: int | None = None, to: Format = Format.ONNX) -> Made:
-        order = ConvertOrder(
+        return convert(self.convert_order(*operations, opset=opset, to=to), self.workspace, self.target)
+
+    def convert_order(self, *operations: str, opset: int | None = None, to: Format = Format.ONNX) -> ConvertOrder:
+        return ConvertOrder(
             base=self.base,
             original=Original(str(self.original), self.base.sha256),
             model_name="My net",
@@ -49,7 +53,6 @@ class Bench:
             validation=self.validation,
             lineage=self.base.sha256,
         )
-        return convert(order, self.workspace, self.target)
 
     def make(self, step: Step) -> Made:
         return make(step, self.quantize_order("fp16"), self.workspace, self.target)
@@ -94,6 +97,14 @@ def figure_of(made: Made, figure: str) -> float:
     found = re.search(rf"{figure} ([0-9.e+-]+)", next(said for said in made.findings if "against the base's" in said))
     assert found
     return float(found[1])
+
+
+def adopted(workspace: Workspace) -> Store:
+    """Return the store with what a workspace has made, as settling its job would put it there."""
+    store = Store(workspace.objects)
+    for new in workspace.new_files:
+        store.adopt(workspace.folder / new.path, new.sha256)
+    return store
 
 
 class BenchOf(Protocol):

@@ -34,6 +34,12 @@ def models() -> Path:
 
 
 @pytest.fixture
+def older() -> Path:
+    """The folder that the runtime of an older device was unpacked into."""
+    return _installed(SYSTEM / "older")
+
+
+@pytest.fixture
 def modules() -> Path:
     """Where the packages of npm lie, among them what drives the browser."""
     return _installed(SYSTEM / "node_modules/playwright-core").parent

@@ -1,26 +1,33 @@
 """A run on an emulated ARM64 machine over SSH: real aarch64 runtimes, real results, times that mean nothing."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from far_end import remote
 from linear_model import write_linear_classifier
+from optimize_bench import Bench, adopted, build_bench
 from probe_models import keep_model, keep_regular, new_workspace, product
 from sshd import SshServer, arm64_server, free_port
-from tflite_bench import pi_arguments
+from tflite_bench import DEMO, build_tflite_bench, pi_arguments
 from workflow import Connect, demo_arguments, done, refused, small_demo, state_of
 
 from edgewright.server.settings import Settings
-from edgewright.state.artifacts import Device
-from edgewright.state.evidence import Label
+from edgewright.state.artifacts import Artifact, Device
+from edgewright.state.evidence import Dataset, Environment, Label
+from edgewright.tools.datasets.prepare import prepare
+from edgewright.tools.orders import DataSource
 from edgewright.tools.probe.columns import Column
 from edgewright.tools.targets import ssh
 from edgewright.tools.targets.enrolled import Targets
 from edgewright.tools.targets.host import Host
 from edgewright.tools.targets.request import OUTPUTS, ProbeRequest
+from edgewright.tools.targets.target import Target
 from edgewright.tools.workspace import Workspace
 
 pytestmark = [pytest.mark.system, pytest.mark.anyio, pytest.mark.timeout(1800)]
@@ -30,6 +37,10 @@ TREE = Path(sys.prefix) / "system" / "arm64"
 
 # Float32 sums in another order differ in their last bits; the toy model adds up 24 products of numbers about 1.
 FLOAT_TOLERANCE = 1e-5
+# Of the largest output. The sums are of integers and exact; their scaling to 8 bits may round the other way, a step of
+# 255, and so may a sample's own range in dynamic INT8.
+INT8_TOLERANCE = 1 / 255
+SAMPLES = 40
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +65,14 @@ def enrol(server: SshServer, folder: Path, kind: Device) -> Targets:
     return targets
 
 
+def outputs_of(place: Target, model: Artifact, data: Dataset, workspace: Workspace) -> tuple[np.ndarray, Environment]:
+    """Return the outputs of a model's only output, and where they were computed."""
+    answer = place.run(ProbeRequest(OUTPUTS, {"m": model}, data.index, 1, data.n), workspace)
+    (output,) = answer.models["m"].outputs.values()
+    column = Column.open(output.model_dump(exclude_none=True), lambda name: str(answer.folder / name))
+    return column.batch(0, data.n), answer.environments["m"]
+
+
 @pytest.mark.promise("P6")
 def test_an_emulated_machine_computes_what_this_one_does_and_never_passes_as_hardware(
     server: SshServer, tmp_path: Path
@@ -63,21 +82,68 @@ def test_an_emulated_machine_computes_what_this_one_does_and_never_passes_as_har
     workspace = Workspace(tmp_path / "job" / "work", made.objects)
     x = np.random.default_rng(5).standard_normal((20, 8)).astype(np.float32)
     model, data = keep_model(product("n"), workspace), keep_regular(workspace, {"x": x})
-    request = ProbeRequest(OUTPUTS, {"m": model}, data.index, 1, data.n)
     target = enrol(server, tmp_path / "targets", Device.RASPBERRY_PI_5).named("arm")
     assert target
     with remote(target, tmp_path / "job", workspace, seconds=600) as place:
-        there = place.run(request, workspace)
-    here = Host().run(request, workspace)
-    values = [
-        Column.open(
-            answer.models["m"].outputs["y"].model_dump(exclude_none=True), lambda name, a=answer: str(a.folder / name)
-        ).batch(0, 20)
-        for answer in (there, here)
-    ]
-    assert np.abs(values[0] - values[1]).max() <= FLOAT_TOLERANCE
-    environment = there.environments["m"]
+        there, environment = outputs_of(place, model, data, workspace)
+    here, _ = outputs_of(Host(), model, data, workspace)
+    assert np.abs(there - here).max() <= FLOAT_TOLERANCE
     assert (environment.label, environment.machine) == (Label.EMULATED, "aarch64")
+
+
+def image_bench(folder: Path, model: Path) -> Bench:
+    """Return a bench of an ONNX model with some of the demo's pictures."""
+    bench = build_bench(onnx.load(model), folder, 0)
+    card = json.loads((DEMO / "validation.card.json").read_text(encoding="utf-8"))
+    data = {}
+    for name, count in (("validation", SAMPLES), ("calibration", 200)):
+        with np.load(DEMO / f"{name}.npz") as arrays:
+            np.savez(folder / "roots" / f"{name}.npz", **{array: arrays[array][:count] for array in arrays.files})
+        source = DataSource(str(folder / "roots" / f"{name}.npz"), card)
+        data[name] = prepare(source, (str(folder / "roots"),), bench.workspace, f"{name} data")
+    return replace(bench, **data)
+
+
+def convolutions(folder: Path) -> Bench:
+    return image_bench(folder, DEMO / "fashion_mnist_cnn.onnx")
+
+
+def products(folder: Path) -> Bench:
+    write_linear_classifier(folder / "linear.onnx", DEMO / "validation.npz", first=200)
+    return image_bench(folder, folder / "linear.onnx")
+
+
+def lite(folder: Path) -> Bench:
+    return build_tflite_bench(folder, validation=SAMPLES)
+
+
+@pytest.mark.promise("P6")
+@pytest.mark.parametrize(
+    ("bench_of", "scheme"),
+    [
+        (convolutions, "int8_static"),
+        (products, "int8_static"),
+        (products, "int8_dynamic"),
+        (lite, "int8_static"),
+        (lite, "int8_dynamic"),
+    ],
+)
+def test_eight_bits_give_on_arm_what_they_give_here(
+    server: SshServer, tmp_path: Path, bench_of: Callable[[Path], Bench], scheme: str
+) -> None:
+    (tmp_path / "bench").mkdir()
+    bench = bench_of(tmp_path / "bench")
+    candidate = bench.quantize(scheme, samples=200).artifact
+    (tmp_path / "job" / "work").mkdir(parents=True)
+    workspace = Workspace(tmp_path / "job" / "work", adopted(bench.workspace).folder)
+    target = enrol(server, tmp_path / "targets", Device.CPU_GENERIC).named("arm")
+    assert target
+    with remote(target, tmp_path / "job", workspace, seconds=600) as place:
+        there, environment = outputs_of(place, candidate, bench.validation, workspace)
+    here, _ = outputs_of(Host(), candidate, bench.validation, workspace)
+    assert environment.machine == "aarch64"
+    assert np.abs(there - here).max() <= INT8_TOLERANCE * np.abs(here).max()
+    assert np.mean(there.argmax(1) == here.argmax(1)) >= 1 - 1 / SAMPLES
 
 
 def linear_arguments(root: Path, **changed: object) -> dict[str, object]:
@@ -89,7 +155,7 @@ def linear_arguments(root: Path, **changed: object) -> dict[str, object]:
     ("device", "arguments", "scheme"),
     [
         (Device.CPU_GENERIC, linear_arguments, "int8_static"),
-        (Device.RASPBERRY_PI_5, pi_arguments, "fp16"),
+        (Device.RASPBERRY_PI_5, pi_arguments, "int8_static"),
     ],
     ids=["ONNX Runtime", "LiteRT"],
 )
@@ -104,7 +170,7 @@ async def test_the_whole_workflow_over_ssh_is_labelled_emulated_to_the_end(
     scheme: str,
 ) -> None:
     write_linear_classifier(root / "linear.onnx", root / "validation.npz", first=200)
-    small_demo(root)
+    small_demo(root, calibration=200)
     state = tmp_path / "state"
     enrol(server, state / "targets", device)
     settings = Settings(state_folder=state, roots=(root,), standard_s=0.1, sustained_s=0.5)

@@ -10,19 +10,25 @@ from pathlib import Path
 from threading import Thread
 
 import numpy as np
+import onnx
 import psutil
 import pytest
 from far_end import remote
+from optimize_bench import adopted, build_bench
 from probe_models import keep_model, keep_regular, new_workspace, product
 from sshd import SshServer, free_port, make_key, ssh_server
+from tflite_bench import DEMO
 
 from edgewright.state.artifacts import Device
-from edgewright.state.errors import Refused
+from edgewright.state.errors import Code, Refused
 from edgewright.tools.inheritance import inherited
+from edgewright.tools.optimize.work import work
 from edgewright.tools.targets import ssh
 from edgewright.tools.targets.connection import Connection
 from edgewright.tools.targets.enrolled import Enrolled, Targets
+from edgewright.tools.targets.host import Host
 from edgewright.tools.targets.request import MEMORY, ProbeRequest
+from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
 pytestmark = pytest.mark.system
@@ -123,6 +129,36 @@ class TestEachWayToFailHasARefusalOfItsOwn:
         target = enrolled(server, tmp_path / "targets")
         with Connection(target, tmp_path / "log", inherited()):
             assert refusal(target, tmp_path)[0] == "TARGET_BUSY"
+
+
+@pytest.mark.promise("P2", "P12")
+def test_a_candidate_beyond_what_the_targets_runtime_loads_is_refused_as_it_is_made(
+    server: SshServer, tmp_path: Path, older: Path
+) -> None:
+    """The target runs ONNX Runtime 1.23.2, which ends at opset 23; what is made here usually loads there too."""
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "job" / "work").mkdir(parents=True)
+    bench = build_bench(onnx.load(DEMO / "fashion_mnist_cnn.onnx"), tmp_path / "bench", 120)
+    store = adopted(bench.workspace)
+    workspace = Workspace(tmp_path / "job" / "work", store.folder)
+    target = enrolled(server, tmp_path / "targets", python=str(python_with(older, tmp_path / "older")))
+    with remote(target, tmp_path / "job", workspace) as place:
+        places = Places(Host(), place)
+        for fits in (bench.quantize_order("int8_static"), bench.convert_order("opset", opset=23)):
+            work(fits, workspace, places)
+        with pytest.raises(Refused) as caught:
+            work(bench.convert_order("opset", opset=24), workspace, places)
+    refusal = caught.value.refusal
+    assert (refusal.code, "on bench" in refusal.what) == (Code.MODEL_INVALID, True)
+    assert "opset" in refusal.why.lower()
+
+
+def python_with(runtime: Path, folder: Path) -> Path:
+    """Return an interpreter that has NumPy, and this runtime before any other."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    packages = next(folder.glob("lib/python*/site-packages"))
+    (packages / "older.pth").write_text(f"{runtime}\n{Path(np.__file__).parents[1]}\n", encoding="utf-8")
+    return folder / "bin/python"
 
 
 BUSY = b"""
