@@ -1,11 +1,14 @@
 """A target whose SSH is a local shell: the real courier, keeper and probe, without a network in between."""
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import pytest
 import run_builder as build
 
@@ -30,6 +33,22 @@ def enrol(folder: Path, kind: Device = Device.CPU_GENERIC, python: str = "python
 def through_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every connection lead to a shell on this machine."""
     monkeypatch.setattr(ssh, "command", lambda _target, remote: ["sh", "-c", remote])
+
+
+def python_with(folder: Path, *packages: Path) -> Path:
+    """Return an interpreter that finds packages in these folders, the first one first, and nowhere else."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    found = next(folder.glob("lib/python*/site-packages"))
+    (found / "packages.pth").write_text("\n".join(map(str, packages)), encoding="utf-8")
+    return folder / "bin/python"
+
+
+def numpy_alone(folder: Path) -> Path:
+    """Return a folder of packages with NumPy and no runtime in it."""
+    folder.mkdir()
+    for part in Path(np.__file__).parents[1].glob("numpy*"):
+        (folder / part.name).symlink_to(part)
+    return folder
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import psutil
 import pytest
-from far_end import remote
+from far_end import numpy_alone, python_with, remote
 from optimize_bench import adopted, build_bench
 from probe_models import keep_model, keep_regular, new_workspace, product
 from sshd import SshServer, free_port, make_key, ssh_server
@@ -109,11 +109,12 @@ class TestEachWayToFailHasARefusalOfItsOwn:
         target = enrolled(server, tmp_path / "targets", python="/no/python3")
         assert refusal(target, tmp_path)[0] == "TARGET_UNFIT"
 
-    def test_a_missing_runtime(self, server: SshServer, tmp_path: Path) -> None:
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
-        target = enrolled(server, tmp_path / "targets", python=str(tmp_path / "bare/bin/python"))
+    @pytest.mark.parametrize("missing", ["numpy", "onnxruntime"])
+    def test_a_missing_runtime(self, server: SshServer, tmp_path: Path, missing: str) -> None:
+        there = [] if missing == "numpy" else [numpy_alone(tmp_path / "packages")]
+        target = enrolled(server, tmp_path / "targets", python=str(python_with(tmp_path / "bare", *there)))
         code, why = refusal(target, tmp_path)
-        assert (code, "numpy" in why) == ("TARGET_UNFIT", True)
+        assert (code, missing in why) == ("TARGET_UNFIT", True)
 
     def test_another_architecture(self, server: SshServer, tmp_path: Path) -> None:
         target = enrolled(server, tmp_path / "targets", kind="raspberry-pi-5")
@@ -141,7 +142,8 @@ def test_a_candidate_beyond_what_the_targets_runtime_loads_is_refused_as_it_is_m
     bench = build_bench(onnx.load(DEMO / "fashion_mnist_cnn.onnx"), tmp_path / "bench", 120)
     store = adopted(bench.workspace)
     workspace = Workspace(tmp_path / "job" / "work", store.folder)
-    target = enrolled(server, tmp_path / "targets", python=str(python_with(older, tmp_path / "older")))
+    python = python_with(tmp_path / "there", older, Path(np.__file__).parents[1])
+    target = enrolled(server, tmp_path / "targets", python=str(python))
     with remote(target, tmp_path / "job", workspace) as place:
         places = Places(Host(), place)
         for fits in (bench.quantize_order("int8_static"), bench.convert_order("opset", opset=23)):
@@ -151,14 +153,6 @@ def test_a_candidate_beyond_what_the_targets_runtime_loads_is_refused_as_it_is_m
     refusal = caught.value.refusal
     assert (refusal.code, "on bench" in refusal.what) == (Code.MODEL_INVALID, True)
     assert "opset" in refusal.why.lower()
-
-
-def python_with(runtime: Path, folder: Path) -> Path:
-    """Return an interpreter that has NumPy, and this runtime before any other."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    packages = next(folder.glob("lib/python*/site-packages"))
-    (packages / "older.pth").write_text(f"{runtime}\n{Path(np.__file__).parents[1]}\n", encoding="utf-8")
-    return folder / "bin/python"
 
 
 BUSY = b"""

@@ -11,10 +11,10 @@ VERSION = 1
 
 
 class ProbeError(Exception):
-    """Raised where the fault lies in the model or the data, and the probe itself is fine.
+    """Raised where the fault lies in the model, the data or what is installed, and the probe itself is fine.
 
     Attributes:
-        kind: `load`, `input`, `run`, `output`, `memory` or `disk`.
+        kind: `missing`, `load`, `input`, `run`, `output`, `memory` or `disk`.
         model: Name of the model in the request, where it is known.
     """
 

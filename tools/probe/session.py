@@ -88,5 +88,5 @@ def runtime(name: str) -> Runtime:
     try:
         module: Any = importlib.import_module(RUNTIMES[name])
     except ImportError as error:
-        raise ProbeError("load", f"{name} cannot be imported here: {error}") from error
+        raise ProbeError("missing", f"{name} cannot be imported there: {error}") from error
     return cast("Runtime", module)  # a module satisfies the protocol with its functions

@@ -129,7 +129,7 @@ class MachineFacts(_Answer):
 class ProbeFailure(_Answer):
     """Why there are no facts, where the model or the data is the reason."""
 
-    kind: Literal["load", "input", "run", "output", "memory", "disk"]
+    kind: Literal["missing", "load", "input", "run", "output", "memory", "disk"]
     message: str
     model: str | None = None
 

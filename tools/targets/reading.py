@@ -77,6 +77,11 @@ def _refused(failure: ProbeFailure, request: ProbeRequest[Facts], workspace: Wor
     what = f"running {', '.join(artifact.name for artifact in blamed)}{place}"
     why = _clause(failure.message, request.models, workspace)
     match failure.kind:
+        case "missing" if target:
+            do = f"have a person run `edgewright target check {target}`: it says how to install it"
+            return Refused.because(Code.TARGET_UNFIT, what, why, do)
+        case "missing":
+            return Refused.because(Code.MISSING_EXTRA, what, why, "have the operator run `edgewright doctor`")
         case "load":
             do = "check the file with the tool that wrote it, and export it again with a supported operator set"
             if target:

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from far_end import enrol, remote, through_a_shell
+from far_end import enrol, numpy_alone, python_with, remote, through_a_shell
 from probe_models import (
     FEW_RUNS,
     keep_model,
@@ -144,16 +143,18 @@ def test_a_file_that_the_runtime_there_does_not_load_is_refused_by_name_and_plac
 
 
 @pytest.mark.promise("P12")
-def test_what_is_missing_there_is_named(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("missing", ["numpy", "onnxruntime"])
+def test_what_is_missing_there_is_named(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
     through_a_shell(monkeypatch)
-    bare = tmp_path / "bare"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    there = [] if missing == "numpy" else [numpy_alone(tmp_path / "packages")]
     model, data = keep_model(product("n"), workspace), keep_regular(workspace, {"x": X})
-    target = enrol(tmp_path / "targets", python=str(bare / "bin" / "python"))
+    target = enrol(tmp_path / "targets", python=str(python_with(tmp_path / "bare", *there)))
     with remote(target, tmp_path / "job", workspace) as place, pytest.raises(Refused) as caught:
         place.run(ProbeRequest(MEMORY, {"m": model}, data.index, 1, 4), workspace)
     assert caught.value.refusal.code is Code.TARGET_UNFIT
-    assert "numpy" in caught.value.refusal.why
+    assert missing in caught.value.refusal.why
 
 
 @pytest.mark.promise("P12")
