@@ -24,10 +24,12 @@ from edgewright.state.paired import Paired
 from edgewright.state.policy import stricter
 from edgewright.state.run import Run
 from edgewright.state.waivers import Waiver
+from edgewright.tools.benchmark.findings import comparison
 
 MIB = 1 << 20
 # The report has all of them; they come in the order of weight.
-CAUSES_SHOWN = 3
+CAUSES_SHOWN = 2
+ALTERNATIVES_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ def _benchmark(benchmark: Benchmark) -> Summary:
         text = "No difference in speed is shown"
     interval = f"{ratio.confidence:.0%} interval of the time ratio {ratio.low:.3f} to {ratio.high:.3f}"
     candidate, memory = benchmark.candidate, benchmark.candidate_memory
+    # What makes it slower is said above already.
+    notes = [finding for finding in benchmark.findings if not (ratio.slower and finding in comparison(ratio))]
     told = [f"{cause.sentence} Remedy: {cause.remedy}." for cause in benchmark.causes[:CAUSES_SHOWN]]
     return Summary(
         f"{text} ({interval}), {candidate.environment.label}. {benchmark.conclusion}".rstrip(),
@@ -134,7 +138,7 @@ def _benchmark(benchmark: Benchmark) -> Summary:
             "peak_memory_mib": round(memory.peak_bytes / MIB, 1),
             "above_runtime_mib": round(memory.above_runtime_bytes / MIB, 1),
         },
-        notes=[*benchmark.findings, *told],
+        notes=[*notes, *told],
     )
 
 
@@ -179,7 +183,8 @@ def _accuracy(event: AccuracyRecorded, run: Run) -> Summary:
     numbers["tolerance"] = verdict.tolerance
     numbers["worst_classes"] = {loss.name: [round(loss.before, 4), round(loss.after, 4)] for loss in stop.worst}
     numbers["alternatives"] = [
-        {"tool": advice.tool, "arguments": dict(advice.arguments), "why": advice.why} for advice in stop.alternatives
+        {"tool": advice.tool, "arguments": dict(advice.arguments), "why": advice.why}
+        for advice in stop.alternatives[:ALTERNATIVES_SHOWN]
     ]
     elsewhere = f"what this server cannot do and may help: {'; '.join(ELSEWHERE)}"
     return Summary(f"{stop.sentence}.", numbers, notes=[*notes, elsewhere])

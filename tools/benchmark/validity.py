@@ -51,18 +51,23 @@ def disturbed(latencies: Mapping[str, Latency]) -> tuple[str, ...]:
 def noise(latencies: Mapping[str, Latency]) -> tuple[str, ...]:
     """Return what to know of times that are no fault: how calm a host was, what else is known of a device."""
     told: list[str] = []
+    restless: dict[str, Latency] = {}
     for name, found in latencies.items():
         if found.environment.label in JUDGED:
             told += notes(found)
             told += heat(found) if found.protocol.name is ProtocolName.SUSTAINED else ()
         elif found.spread is not None and found.spread > CALM_SPREAD:
-            told.append(
-                f"The times of the {name} vary by {found.spread:.0%} around their mean (calm is below "
-                f"{CALM_SPREAD:.0%}){_beside(found)}. The interval is wider for it."
-            )
+            restless[name] = found
+    if restless:
+        by = " and ".join(f"{found.spread:.0%} ({name})" for name, found in restless.items())
+        told.append(
+            f"The times vary around their mean by {by}, calm is below {CALM_SPREAD:.0%}{_beside(restless)}. The "
+            "interval is wider for it."
+        )
     return tuple(dict.fromkeys(told))
 
 
-def _beside(latency: Latency) -> str:
-    cores = [found.foreign_cores for found in latency.conditions if found.foreign_cores is not None]
+def _beside(latencies: Mapping[str, Latency]) -> str:
+    conditions = [found for latency in latencies.values() for found in latency.conditions]
+    cores = [found.foreign_cores for found in conditions if found.foreign_cores is not None]
     return f": other work kept {max(cores):.1f} processors busy" if cores and max(cores) > FOREIGN_CORES_AT_MOST else ""
