@@ -31,7 +31,8 @@ def remove(names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
 
     def spawn_mutant(path: str, argv: list[str], environment: dict[str, str], **options: object) -> int:
         if argv[3:4] == ["edgewright.tools.supervisor"]:
-            argv = [argv[0], "-I", str(MUTANT), ",".join(names), *argv[3:]]
+            # The supervisor stands where it stood, so that cancelling finds it.
+            argv = [argv[0], "-I", str(MUTANT), *argv[3:], ",".join(names)]
         return spawn(path, argv, environment, **options)
 
     monkeypatch.setattr(os, "posix_spawn", spawn_mutant)
