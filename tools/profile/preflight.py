@@ -4,8 +4,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from edgewright.state.artifacts import Ancestor, Artifact, Device, Format, Recipe
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Check, Dataset, Graph
@@ -13,7 +11,8 @@ from edgewright.state.guards import FORMAT_OF_DEVICE
 from edgewright.tools.datasets.calibration import LEAST_SAMPLES, Severity, calibration_findings
 from edgewright.tools.datasets.entry import import_file
 from edgewright.tools.datasets.prepare import prepare
-from edgewright.tools.datasets.prepared import PreparedData, check_fits, open_dataset
+from edgewright.tools.datasets.prepared import PreparedData, check_fits, open_dataset, says_something
+from edgewright.tools.datasets.repeats import repeated
 from edgewright.tools.formats.model import FORMATS, Model, admit
 from edgewright.tools.orders import ProfileOrder
 from edgewright.tools.profile.framework import framework_of, refuse_framework
@@ -129,12 +128,13 @@ def _descent(digest: str, mark: str | None, order: ProfileOrder) -> Ancestor | N
 
 
 def _require_enough(validation: PreparedData, least: int) -> None:
-    """Refuse too small a set; a sample that comes again counts once."""
-    distinct = len(np.unique(validation.contents, axis=0))
+    """Refuse too small a set; a sample that comes again counts once, and one whose label says nothing not at all."""
+    counting = says_something(validation) & ~repeated(validation)
+    distinct = int(counting.sum())
     if distinct < least:
         raise Refused.because(
             Code.VALIDATION_TOO_SMALL,
-            f"a validation set of {validation.dataset.n} samples, {distinct} of them distinct",
+            f"a validation set of {validation.dataset.n} samples, {distinct} of them distinct and labelled",
             f"the operator's least number is {least}: fewer cannot tell a small loss from chance",
             "give more labelled samples, or have the operator lower `least_validation`",
             "P3",
