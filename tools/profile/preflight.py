@@ -16,6 +16,7 @@ from edgewright.tools.datasets.repeats import repeated
 from edgewright.tools.formats.model import FORMATS, Model, admit
 from edgewright.tools.orders import ProfileOrder
 from edgewright.tools.profile.framework import framework_of, refuse_framework
+from edgewright.tools.profile.proposals import Proposal, contradiction, files_beside, proposals, with_proposals
 from edgewright.tools.validate.metrics import metric_named, require_answers
 from edgewright.tools.workspace import Progress, Workspace
 
@@ -59,7 +60,11 @@ def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> 
     progress(0, 1, "importing the model")
     original, model, ancestor = _import_model(order, workspace)
     graph = model.graph()
-    validation = prepare(order.validation, order.roots, workspace, "validation data", progress)
+    suggested = proposals(model, original.format, files_beside(order.model_path, order.roots))
+    try:
+        validation = prepare(order.validation, order.roots, workspace, "validation data", progress)
+    except Refused as refused:
+        raise with_proposals(refused.refusal, suggested) from refused
     require_answers(order.metric, open_dataset(validation, workspace).card)
     check_fits(open_dataset(validation, workspace), graph.inputs)
     _require_enough(open_dataset(validation, workspace), order.least_validation)
@@ -75,6 +80,7 @@ def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> 
         _latency_target(order),
         _calibration(order, calibration, validation, workspace),
         _disk(free_bytes, original.size_bytes),
+        *_contradicted(open_dataset(validation, workspace), suggested),
     )
     return Ready(original, graph, ancestor, validation, calibration, checks)
 
@@ -150,6 +156,11 @@ def _prepare_calibration(order: ProfileOrder, graph: Graph, workspace: Workspace
     calibration = prepare(order.calibration, order.roots, workspace, "calibration data", progress)
     check_fits(open_dataset(calibration, workspace), graph.inputs)
     return calibration
+
+
+def _contradicted(validation: PreparedData, suggested: tuple[Proposal, ...]) -> tuple[Check, ...]:
+    differing = contradiction(validation.card, suggested)
+    return () if differing is None else (Check("preprocessing", "warning", differing),)
 
 
 def _device(device: Device, have: Format) -> Check:
