@@ -146,7 +146,8 @@ class Jobs:
         """
         if not isinstance(order, ProfileOrder):
             return ()
-        left = [folder for path in self._folder.iterdir() if (folder := JobFolder(path)).lasting.exists()]
+        # A link there would open to the next worker what lies elsewhere.
+        left = [folder for path in self._folder.iterdir() if _is_folder((folder := JobFolder(path)).lasting)]
         left = sorted((one for one in left if not one.is_alive()), key=lambda one: one.lasting.stat().st_mtime)
         for old in left[:-MOST_LEFTOVERS]:
             shutil.rmtree(old.lasting, ignore_errors=True)
@@ -289,6 +290,10 @@ def _own(folder: JobFolder, named: str) -> Path:
     if not any(path.is_relative_to(own.resolve()) for own in (folder.work, folder.returns)):
         raise CorruptArtifact(f"{named!r} lies outside the job's own folder.")
     return path
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _inputs(order: Order) -> object:

@@ -6,6 +6,7 @@ where the SHA-256 of its file and everything that is done to it are the same; na
 
 import io
 import json
+import stat
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -93,6 +94,8 @@ class _Noted:
         count = int(self._ends[name][row]) - start
         path = self.folder / Path(described["file"]).name
         try:
+            if not stat.S_ISREG(path.lstat().st_mode):
+                return None
             values: Array = np.fromfile(path, dtype, count, offset=HEADER_BYTES + start * dtype.itemsize)
         except OSError:  # meanwhile it was cleared away
             return None
@@ -101,6 +104,8 @@ class _Noted:
 
 def _noted(note: Path, preprocessing: str) -> _Noted | None:
     try:
+        if not stat.S_ISREG(note.lstat().st_mode):
+            return None
         with note.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         head = json.loads(str(arrays["head"]))
