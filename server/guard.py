@@ -194,6 +194,7 @@ class Door:
             host_lock=str(self._house.host_lock),
             readable=settings.real_roots,
             target=plans.target_of(self._house, run),
+            leftovers=self._house.jobs.leftovers(order),
         )
 
     def _earlier(self, change: Transaction, spec: ToolSpec, request: requests.Request) -> Granted | None:

@@ -29,13 +29,16 @@ from edgewright.state.store import Store
 from edgewright.tools.authority.enrolment import Authority
 from edgewright.tools.inheritance import inherited_with_agent
 from edgewright.tools.job_folder import Answer, Envelope, JobFolder, Progress, Result
-from edgewright.tools.orders import EVIDENCE_OF, PackageOrder
+from edgewright.tools.orders import EVIDENCE_OF, Order, PackageOrder, ProfileOrder
 from edgewright.tools.package.attestation import attest
+from edgewright.tools.workspace import SCRATCH
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.05
 LEASE_FD = 3
+# Each may be as large as the data it comes from.
+MOST_LEFTOVERS = 2
 Watcher = Callable[[Progress], Awaitable[None]]
 
 
@@ -132,9 +135,32 @@ class Jobs:
             found, result = None, _unsound(job, result, error)
         run = self._record(name, job, found, result)
         self._reap(job)
-        for done_with in (folder.work / "scratch", folder.returns):
+        for done_with in (folder.work / SCRATCH, folder.returns, *self._used_up(folder, result)):
             shutil.rmtree(done_with, ignore_errors=True)
         return run
+
+    def leftovers(self, order: Order) -> tuple[str, ...]:
+        """Return what earlier jobs with the same inputs had done when they ended without an answer, the latest last.
+
+        Whatever a job had to do with other models or data is none of this one's business. Older ones are removed.
+        """
+        if not isinstance(order, ProfileOrder):
+            return ()
+        # A link there would open to the next worker what lies elsewhere.
+        left = [folder for path in self._folder.iterdir() if _is_folder((folder := JobFolder(path)).lasting)]
+        left = sorted((one for one in left if not one.is_alive()), key=lambda one: one.lasting.stat().st_mtime)
+        for old in left[:-MOST_LEFTOVERS]:
+            shutil.rmtree(old.lasting, ignore_errors=True)
+        same = [one for one in left[-MOST_LEFTOVERS:] if _inputs(one.envelope().order) == _inputs(order)]
+        return tuple(str(one.lasting) for one in same)
+
+    def _used_up(self, folder: JobFolder, result: Result) -> tuple[Path, ...]:
+        """Return what nobody needs any more: all of it after an answer, and what takes the disk's last room."""
+        refusal = result.answer.refusal
+        full = refusal is not None and refusal.code is Code.DISK_FULL
+        answered = result.outcome is JobOutcome.DONE
+        earlier = map(Path, folder.envelope().leftovers) if answered else ()
+        return (*([folder.lasting] if answered or full else []), *earlier)
 
     def _take(self, folder: JobFolder, result: Result) -> Event | None:
         """Take a finished job's files where they belong; return its evidence. Nothing that the worker said is believed.
@@ -264,6 +290,15 @@ def _own(folder: JobFolder, named: str) -> Path:
     if not any(path.is_relative_to(own.resolve()) for own in (folder.work, folder.returns)):
         raise CorruptArtifact(f"{named!r} lies outside the job's own folder.")
     return path
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _inputs(order: Order) -> object:
+    """Return what decides whether an order can use what another one left."""
+    return (order.model_path, order.validation, order.calibration) if isinstance(order, ProfileOrder) else None
 
 
 def _end(job: str, result: Result) -> JobEnded:

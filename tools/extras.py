@@ -6,7 +6,15 @@ from types import MappingProxyType, ModuleType
 from edgewright.state.errors import Code, Refused
 
 # Top-level module to the extra of this package that brings it.
-EXTRA_OF = MappingProxyType({"pycocotools": "detection", "soundfile": "audio", "scipy": "audio", "tokenizers": "text"})
+EXTRA_OF = MappingProxyType(
+    {
+        "pycocotools": "detection",
+        "soundfile": "audio",
+        "scipy": "audio",
+        "tokenizers": "text",
+        "pyarrow": "parquet",
+    }
+)
 
 
 def install_line(extra: str) -> str:

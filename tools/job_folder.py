@@ -11,6 +11,7 @@ JOB/
     progress.json   how far the work is
     answer.json     what the work found
     scratch/ ...    its files
+    lasting/ ...    files that spare the next job of the same kind some work, should this one end without an answer
 ```
 """
 
@@ -28,7 +29,7 @@ from edgewright.state.events import Event, JobOutcome
 from edgewright.state.files import write_whole
 from edgewright.tools.orders import Order
 from edgewright.tools.targets.enrolled import Enrolled
-from edgewright.tools.workspace import NewFile
+from edgewright.tools.workspace import LASTING, NewFile
 
 T = TypeVar("T")
 
@@ -61,6 +62,7 @@ class Envelope:
         host_lock: File whose lock a timing on this host holds.
         readable: Folders that the worker may read beside the store and the interpreter's own.
         target: The enrolled target that the run measures on; nothing where that is this host.
+        leftovers: What earlier jobs with the same inputs had done when they ended without an answer.
     """
 
     job: str
@@ -71,6 +73,7 @@ class Envelope:
     host_lock: str
     readable: tuple[str, ...]
     target: Enrolled | None = None
+    leftovers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,11 @@ class JobFolder:
     def work(self) -> Path:
         """The worker's own folder."""
         return self.path / "work"
+
+    @property
+    def lasting(self) -> Path:
+        """What a job that ends without an answer leaves for the next one."""
+        return self.work / LASTING
 
     @property
     def returns(self) -> Path:

@@ -65,7 +65,8 @@ def main() -> None:
 
 def answer(folder: JobFolder, envelope: Envelope, sandbox: str, courier: socket.socket | None) -> Answer:
     """Return what the order's work found, or why it found nothing."""
-    workspace = Workspace(folder.work, Path(envelope.objects), _reporter(folder))
+    leftovers = tuple(map(Path, envelope.leftovers))
+    workspace = Workspace(folder.work, Path(envelope.objects), _reporter(folder), leftovers)
     host = Host(sandbox, Path(envelope.host_lock))
     device = Remote(envelope.target, courier) if envelope.target and courier else host
     try:
@@ -95,6 +96,7 @@ def _confine(folder: JobFolder, envelope: Envelope) -> str:
     temporary.mkdir(exist_ok=True)
     os.environ.update(TMPDIR=str(temporary), HOME=str(temporary))
     readable = [*interpreter_folders(), Path(envelope.objects), Path(envelope.host_lock), *map(Path, envelope.readable)]
+    readable += map(Path, envelope.leftovers)
     return confine([folder.path, *readable], [folder.work, *device_files()])
 
 

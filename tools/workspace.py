@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgewright.state.files import file_sha256
 from edgewright.state.store import Store
 
+SCRATCH, LASTING = "scratch", "lasting"
 Progress = Callable[[int, int, str], None]
 """Called as `progress(done, total, message)`; `done` never falls."""
 
@@ -28,11 +29,15 @@ class Workspace:
     Attributes:
         folder: The job's folder, the only place it may write.
         objects: The store's files, read-only.
+        leftovers: What earlier jobs of the same order had done when they ended, read-only.
     """
 
-    def __init__(self, folder: Path, objects: Path, progress: Progress | None = None) -> None:
+    def __init__(
+        self, folder: Path, objects: Path, progress: Progress | None = None, leftovers: Sequence[Path] = ()
+    ) -> None:
         self.folder = folder
         self.objects = objects
+        self.leftovers = tuple(leftovers)
         self._store = Store(objects)
         self._progress = progress
         self._new: dict[str, NewFile] = {}
@@ -40,10 +45,17 @@ class Workspace:
 
     def scratch(self, name: str) -> Path:
         """Return the path of a file or folder of this name inside the job's folder; it does not exist yet."""
-        scratch = self.folder / "scratch"
-        scratch.mkdir(exist_ok=True)
-        number = sum(1 for _ in scratch.iterdir())
-        return scratch / f"{number:03d}-{name}"
+        return self._numbered(SCRATCH, name)
+
+    def lasting(self, name: str) -> Path:
+        """Return a path as `scratch` does, of what is left for the next try where this job ends without an answer."""
+        return self._numbered(LASTING, name)
+
+    def _numbered(self, room: str, name: str) -> Path:
+        folder = self.folder / room
+        folder.mkdir(exist_ok=True)
+        number = sum(1 for _ in folder.iterdir())
+        return folder / f"{number:03d}-{name}"
 
     def keep(self, path: Path) -> str:
         """Register a file inside the job's folder to be moved into the store; return its SHA-256."""

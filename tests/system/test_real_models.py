@@ -1,7 +1,8 @@
 """Models that people use, unmodified, each with one card and a small labelled set: their baselines are pinned.
 
 PaddleOCR's text detector, recogniser and classifier (from rapidocr-onnxruntime), Silero's voice detector with its
-recurrent state, and Magika. Bounds leave room for another processor's rounding, not for wrong preprocessing.
+recurrent state, Magika, a sentence encoder exported from PyTorch, and MediaPipe's two models that cut out people.
+Bounds leave room for another processor's rounding, not for wrong preprocessing.
 """
 
 import json
@@ -15,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 from files_and_frames import RATE, as_magika_reads, file_contents, frames
+from people import folder_of_people
 from printed_lines import folder_of_lines, folder_of_pages, folder_of_turns
 from workflow import Connect, done, state_of
 
@@ -36,12 +38,14 @@ class Case:
         metric: Name of the metric.
         least: Least value.
         most: Largest value.
+        device: What it is made for.
     """
 
     data: Callable[[Path, Path], Made]
     metric: str
     least: float
     most: float
+    device: str = "cpu-generic"
 
 
 def recogniser(models: Path, root: Path) -> Made:
@@ -86,12 +90,41 @@ def voice(models: Path, root: Path) -> Made:
     return models / "silero_vad" / "data" / "silero_vad_16k_op15.onnx", {"path": str(root / "frames.npz"), "card": card}
 
 
+def encoder(models: Path, root: Path) -> Made:
+    for name in ("minilm.onnx", "tokenizer.json", "reviews.csv"):
+        shutil.copy(models.parent / "minilm" / name, root)
+    arrays = {"input_ids": "ids", "attention_mask": "mask", "token_type_ids": "types"}
+    inputs = {name: {"kind": "tensor", "array": array, "dtype": "int64"} for name, array in arrays.items()}
+    text = {"column": "text", "tokenizer": "tokenizer.json", "length": 64}
+    card = {"inputs": inputs, "text": text, "label": "mood", "classes": ["bad", "good"]}
+    return root / "minilm.onnx", {"path": str(root / "reviews.csv"), "card": card}
+
+
+def cut_out(models: Path, root: Path, name: str, size: tuple[int, int]) -> Made:
+    image = {"kind": "image", "scale": 1 / 255, "layout": "NHWC"}
+    decoder = {"kind": "segmentation", "classes": "last"}
+    card = {"inputs": {"input_1": image}, "classes": ["background", "person"], "decoder": decoder}
+    folder = folder_of_people(root / "people", models / "skimage" / "data", 24, size, card)
+    return models.parent / "node_modules/@mediapipe/selfie_segmentation" / name, str(folder)
+
+
+def square(models: Path, root: Path) -> Made:
+    return cut_out(models, root, "selfie_segmentation.tflite", (256, 256))
+
+
+def landscape(models: Path, root: Path) -> Made:
+    return cut_out(models, root, "selfie_segmentation_landscape.tflite", (256, 144))
+
+
 CASES = {
     "recogniser": Case(recogniser, "cer", 0.06, 0.085),
     "classifier": Case(classifier, "top-1", 0.91, 0.97),
     "detector": Case(detector, "miou", 0.67, 0.72),
     "magika": Case(magika, "top-1", 0.94, 1.0),
     "voice": Case(voice, "auc", 0.99, 1.0),
+    "encoder": Case(encoder, "top-1", 0.71, 0.79),
+    "people, square": Case(square, "miou", 0.93, 0.98, "raspberry-pi-5"),
+    "people, landscape": Case(landscape, "miou", 0.93, 0.98, "raspberry-pi-5"),
 }
 
 
@@ -102,9 +135,10 @@ async def test_a_real_model_runs_unmodified_and_scores_what_it_should(
 ) -> None:
     case = CASES[name]
     model, data = case.data(models, root)
-    shutil.copy(model, root / model.name)
+    if model.parent != root:
+        shutil.copy(model, root / model.name)
     arguments = {"model_path": str(root / model.name), "validation": data, "metric": case.metric}
     async with connect(given=settings.model_copy(update={"least_validation": 20})) as client:
-        reply = await done(client, "profile_model", **arguments, target_device="cpu-generic")
+        reply = await done(client, "profile_model", **arguments, target_device=case.device)
         accuracy = (await state_of(client, reply["run"]))["profiled"]["baseline"]["accuracy"]
     assert case.least <= accuracy["value"] <= case.most

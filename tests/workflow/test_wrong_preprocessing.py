@@ -43,3 +43,28 @@ async def test_a_baseline_near_chance_is_answered_with_what_other_preprocessing_
         "as the card says": tried["0 to 1"],
         "0 to 255": tried["as the card says"],
     }
+
+
+@pytest.mark.promise("P9", "P12")
+async def test_what_the_model_says_of_its_preprocessing_is_proposed_compared_and_never_applied(
+    connect: Connect, root: Path
+) -> None:
+    small_demo(root)
+    card: dict[str, Any] = json.loads((root / "validation.card.json").read_text())
+    (root / "validation.card.json").unlink()
+    said = {"do_resize": False, "image_mean": [0.2860], "image_std": [0.3530]}
+    (root / "preprocessor_config.json").write_text(json.dumps(said))
+    async with connect() as client:
+        refusal = await refused(client, "profile_model", **demo_arguments(root, calibration=None))
+        assert (refusal["code"], len(refusal["numbers"]["proposals"])) == ("CARD_MISSING", 1)
+        proposed = refusal["numbers"]["proposals"][0]["card"]
+        labelled = {**proposed, "label": "label", "classes": card["classes"]}
+        data = {"path": str(root / "validation.npz"), "card": labelled}
+        reply = await done(client, "profile_model", **demo_arguments(root, validation=data, calibration=None))
+        assert "top-1 0.9" in reply["summary"]
+        assert not any(warning.startswith("preprocessing:") for warning in reply["warnings"])
+        data["card"] |= {"inputs": {name: {**entry, "mean": 0.5} for name, entry in proposed["inputs"].items()}}
+        other = await done(client, "profile_model", **demo_arguments(root, validation=data, calibration=None))
+    (warning,) = (said for said in other["warnings"] if said.startswith("preprocessing:"))
+    assert warning.endswith("mean [0.286], the card [0.5]")
+    assert "mean of" not in other["summary"]

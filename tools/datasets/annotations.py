@@ -1,4 +1,4 @@
-"""Boxes of pictures in the three usual notations: COCO, YOLO and Pascal VOC.
+"""Boxes of pictures in the notations of YOLO and Pascal VOC, and what every notation's boxes go through.
 
 Each becomes rows of class, left, top, right, bottom, crowd, in pixels of the picture as stored. A box that is no box,
 lies wholly outside, or is of no known class is refused with its file and place.
@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.datasets.card import Card
@@ -20,75 +20,12 @@ from edgewright.tools.datasets.decoding import TRUTH_WIDTH
 from edgewright.tools.datasets.entry import Opened
 from edgewright.tools.datasets.folders import Found, Kind, files_in, refuse_file
 from edgewright.tools.datasets.samples import Array
-from edgewright.tools.datasets.sources import CocoLabel, VocLabel, YoloLabel
+from edgewright.tools.datasets.sources import VocLabel, YoloLabel
 from edgewright.tools.legible import legible
 
-COCO_LIMIT_BYTES = 1 << 30
 FILE_LIMIT_BYTES = 16 << 20
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class _Read(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Image(_Read):
-    id: int
-    file_name: Annotated[str, Field(min_length=1, max_length=4096)]
-
-
-class _Category(_Read):
-    id: int
-    name: Annotated[str, Field(min_length=1, max_length=255)]
-
-
-class _Annotation(_Read):
-    image_id: int
-    category_id: int
-    bbox: tuple[Number, Number, Number, Number]
-    iscrowd: Annotated[int, Field(ge=0, le=1)] = 0
-
-
-class _Coco(_Read):
-    """The parts of the format that boxes need: https://cocodataset.org/#format-data."""
-
-    images: list[_Image]
-    categories: list[_Category]
-    annotations: list[_Annotation]
-
-
-def from_coco(folder: Opened, card: Card, label: CocoLabel) -> Found:
-    """Return the pictures that a COCO file lists, with their boxes.
-
-    Without `classes` in the card, the file's categories in the order of their ids are the model's classes.
-
-    Raises:
-        Refused: DATA_INVALID, naming the file and the place in it.
-    """
-    with folder.open_file(label.coco) as opened:
-        path, content = opened.path, opened.read(COCO_LIMIT_BYTES)
-    coco = _parsed(path, content)
-    classes = card.classes or tuple(entry.name for entry in sorted(coco.categories, key=lambda entry: entry.id))
-    number = _class_of_category(path, coco, classes)
-    boxes: dict[int, list[tuple[float, ...]]] = {image.id: [] for image in coco.images}
-    places: dict[int, list[int]] = {image.id: [] for image in coco.images}
-    for place, entry in enumerate(coco.annotations):
-        if entry.image_id not in boxes or entry.category_id not in number:
-            what = "picture" if entry.image_id not in boxes else "category"
-            refuse_file(path, f"annotations[{place}] names a {what} that the file does not list", "correct the file")
-        left, top, width, height = entry.bbox
-        row = (number[entry.category_id], left, top, left + width, top + height, entry.iscrowd)
-        boxes[entry.image_id].append(row)
-        places[entry.image_id].append(place)
-    images = sorted(coco.images, key=lambda image: image.id)
-
-    def mark(sample: int, picture: tuple[int, int]) -> Array:
-        image = images[sample].id
-        where = [f"annotations[{place}]" for place in places[image]]
-        return checked_boxes(rows_as_boxes(boxes[image]), picture, path, where)
-
-    return Found(tuple(f"{label.images}/{image.file_name}" for image in images), None, classes, (), mark)
 
 
 def from_yolo(folder: Opened, card: Card, label: YoloLabel, kind: Kind) -> Found:
@@ -168,29 +105,6 @@ def checked_boxes(
             said = ", ".join(f"{number:g}" for number in boxes[first, 1:5])
             refuse_file(path, f"{where[first]}: the box ({said}) {why}", "correct or drop that box")
     return boxes
-
-
-def _parsed(path: str, content: bytes) -> _Coco:
-    try:
-        return _Coco.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-        refuse_file(path, f"{legible(place) or 'the text'}: {legible(first['msg'])}", "save it in the format of COCO")
-
-
-def _class_of_category(path: str, coco: _Coco, classes: tuple[str, ...]) -> Mapping[int, int]:
-    """Return the class number of each category id that boxes use."""
-    used = {entry.category_id for entry in coco.annotations}
-    unknown = [entry.name for entry in coco.categories if entry.id in used and entry.name not in classes]
-    if unknown:
-        shown = ", ".join(legible(name, 40) for name in unknown[:5])
-        refuse_file(
-            path,
-            f"{len(unknown)} of its categories with boxes are not among the card's {len(classes)} classes: {shown}",
-            "correct the spelling, or name them in `classes` in the order of the model's classes",
-        )
-    return {entry.id: classes.index(entry.name) for entry in coco.categories if entry.name in classes}
 
 
 def _yolo_boxes(path: str, content: bytes, picture: tuple[int, int], classes: tuple[str, ...] | None) -> Array:

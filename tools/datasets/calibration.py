@@ -17,6 +17,7 @@ from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Dataset
 from edgewright.tools.datasets.prepared import PreparedData, open_dataset
 from edgewright.tools.datasets.ranges import wrong_range
+from edgewright.tools.datasets.repeats import repeated, shared
 from edgewright.tools.legible import legible
 from edgewright.tools.workspace import Workspace
 
@@ -110,9 +111,10 @@ def calibration_findings(
     calibration: PreparedData, validation: PreparedData, *, least: int, wanted: int | None = None
 ) -> tuple[Finding, ...]:
     """Return everything found about a calibration set; see `require_fit`."""
+    repeats = int(repeated(calibration).sum())
     found = (
-        _few(calibration, least, wanted),
-        _duplicated(calibration),
+        _few(calibration.n - repeats, least, wanted),
+        _duplicated(calibration, repeats),
         _constant(calibration),
         _overlapping(calibration, validation),
         _noise(calibration),
@@ -155,8 +157,7 @@ def _turns(classes: NDArray[np.int64]) -> NDArray[np.int64]:
     return turns
 
 
-def _few(calibration: PreparedData, least: int, wanted: int | None) -> Finding | None:
-    distinct = len(_distinct(calibration))
+def _few(distinct: int, least: int, wanted: int | None) -> Finding | None:
     if distinct < least:
         sentence = f"it has {distinct} different samples, and at least {least} are needed"
         return Finding("few", Severity.UNFIT, sentence, {"samples": distinct, "least": least})
@@ -166,9 +167,9 @@ def _few(calibration: PreparedData, least: int, wanted: int | None) -> Finding |
     return None
 
 
-def _duplicated(calibration: PreparedData) -> Finding | None:
-    count = calibration.n - len(_distinct(calibration))
-    sentence = f"{count} of its {calibration.n} samples repeat another one, more than {ODD_SHARE:.0%}"
+def _duplicated(calibration: PreparedData, count: int) -> Finding | None:
+    pictures = " (pictures: to one grey level)" if calibration.bands is not None else ""
+    sentence = f"{count} of its {calibration.n} samples repeat another one{pictures}, more than {ODD_SHARE:.0%}"
     return _odd("duplicated", sentence, count, calibration.n, ODD_SHARE)
 
 
@@ -183,7 +184,7 @@ def _constant(calibration: PreparedData) -> Finding | None:
 
 
 def _overlapping(calibration: PreparedData, validation: PreparedData) -> Finding | None:
-    count = len(_distinct(calibration) & _distinct(validation))
+    count = int(shared(calibration, validation).sum())
     sentence = f"{count} of its samples are in the validation set too, which would make the accuracy look better"
     return _odd("overlapping", sentence, count, calibration.n, 0.0)
 
@@ -230,7 +231,3 @@ def _odd(kind: str, sentence: str, count: int, total: int, allowed_share: float)
     if count == 0 or count <= allowed_share * total:
         return None
     return Finding(kind, Severity.UNFIT, sentence, {"count": count, "samples": total})
-
-
-def _distinct(data: PreparedData) -> set[bytes]:
-    return {row.tobytes() for row in data.contents}

@@ -8,7 +8,6 @@ resize, crop, colour.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Annotated, Literal, NoReturn, Self
 
@@ -17,15 +16,10 @@ from pydantic_core import ErrorDetails
 
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.datasets.decoding import Answers, Decoder
-from edgewright.tools.datasets.entry import Opened, open_file_under_roots
 from edgewright.tools.datasets.fields import Name, Side, Strict
 from edgewright.tools.datasets.sources import Audio, CocoLabel, Label, Text, VocLabel, YoloLabel
 from edgewright.tools.legible import legible
-from edgewright.tools.orders import DataSource
 
-CARD_LIMIT_BYTES = 1 << 20
-# Data in one file; its card has the same name without them.
-SUFFIXES = (".npz", ".csv", ".jsonl")
 # What the preprocessing of a card means may change only together with this number: it is part of the digest.
 PREPROCESSING_VERSION = 1
 
@@ -158,6 +152,14 @@ class Card(Strict):
     text: Text | None = None
 
     @model_validator(mode="after")
+    def _label_suits_decoder(self) -> Self:
+        if isinstance(self.label, CocoLabel) and self.decoder is not None:
+            wanted = {"boxes": Answers.BOXES, "masks": Answers.MAP}[self.label.marks]
+            if self.answers is not wanted:
+                raise ValueError(f"its label marks {self.label.marks}, and its decoder gives {self.answers}")
+        return self
+
+    @model_validator(mode="after")
     def _classes_differ(self) -> Self:
         if self.classes is not None and len(set(self.classes)) != len(self.classes):
             raise ValueError("classes names a class twice")
@@ -187,7 +189,9 @@ class Card(Strict):
     @property
     def marks_boxes(self) -> bool:
         """Whether the labels are boxes in pictures."""
-        return self.answers is Answers.BOXES or isinstance(self.label, CocoLabel | YoloLabel | VocLabel)
+        if isinstance(self.label, CocoLabel):
+            return self.label.marks == "boxes"
+        return self.answers is Answers.BOXES or isinstance(self.label, YoloLabel | VocLabel)
 
     @property
     def answers(self) -> Answers | None:
@@ -209,43 +213,6 @@ def example_card(array: str = "image", *, image: bool = True, label: str | None 
     return json.dumps({**card, "label": label} if label else card)
 
 
-def card_of(source: DataSource, data: Opened, roots: tuple[str, ...], example: str) -> Card:
-    """Return the card that came with the call or lies beside the data.
-
-    Args:
-        source: Data as the caller names it.
-        data: The same, open.
-        roots: Folders that the operator allows.
-        example: A card that would do, for the refusal.
-
-    Raises:
-        Refused: CARD_MISSING, CARD_INVALID, or what the card's own path is refused for.
-    """
-    if source.card is not None:
-        try:
-            return parse_card(json.dumps(source.card), "the card in the call")
-        except (TypeError, ValueError, RecursionError) as error:
-            _refuse_card("the card in the call", f"it is not JSON ({legible(str(error))})", example)
-    stem = PurePosixPath(data.path).with_suffix("") if data.path.endswith(SUFFIXES) else data.path
-    beside = f"{data.path.rstrip('/')}/card.json" if data.is_folder else f"{stem}.card.json"
-    try:
-        opened = data.open_file("card.json") if data.is_folder else open_file_under_roots(beside, roots)
-    except Refused as refused:
-        if refused.refusal.code is not Code.NOT_FOUND:
-            raise
-        raise Refused.because(
-            Code.CARD_MISSING,
-            f"the data {legible(data.path, 300)}",
-            "nothing says which array feeds which input and how it is prepared: there is no data card in the call and "
-            f"none at {legible(beside, 300)}",
-            f"write that file, or pass the card in the call; the smallest one is {example}",
-            "P9",
-            expected_at=legible(beside, 300),
-        ) from None
-    with opened:
-        return parse_card(opened.read(CARD_LIMIT_BYTES), f"the data card {legible(beside, 300)}")
-
-
 def parse_card(text: str | bytes, what: str) -> Card:
     """Return the card that the JSON describes.
 
@@ -258,7 +225,12 @@ def parse_card(text: str | bytes, what: str) -> Card:
         _refuse_fields(what, error.errors(include_url=False, include_context=False))
 
 
-def _refuse_card(what: str, why: str, do: str, field: str = "") -> NoReturn:
+def refuse_card(what: str, why: str, do: str, field: str = "") -> NoReturn:
+    """Refuse a data card.
+
+    Raises:
+        Refused: CARD_INVALID.
+    """
     raise Refused.because(Code.CARD_INVALID, what, why, do, "P9", field=field)
 
 
@@ -281,8 +253,8 @@ _EXAMPLES = MappingProxyType(
         "colour": '"RGB", "BGR" or "GRAY"',
         "layout": '"NCHW" or "NHWC"',
         "label": '"label" (an array), "folder", {"csv": "labels.csv", "file": "file", "label": "label"}, '
-        '{"coco": "annotations.json"}, {"yolo": "labels", "images": "images"}, {"voc": "Annotations", "images": '
-        '"JPEGImages"} or {"masks": "masks", "images": "images"}',
+        '{"coco": "annotations.json", "marks": "boxes"}, {"yolo": "labels", "images": "images"}, '
+        '{"voc": "Annotations", "images": "JPEGImages"} or {"masks": "masks", "images": "images"}',
         "classes": '["cat", "dog"]',
         "output": '"logits"',
         "decoder": '{"kind": "yolo-v8"}',
@@ -299,7 +271,7 @@ def _refuse_fields(what: str, errors: Sequence[ErrorDetails]) -> NoReturn:
     do = f'write it like this: "{known[-1]}": {_EXAMPLES[known[-1]]}' if known else f"start from {example_card()}"
     field = legible(".".join(path))
     more = f" ({len(errors)} problems in all)" if len(errors) > 1 else ""
-    _refuse_card(what, f"{field or 'the text'} {_problem(errors[0])}{more}", do, field)
+    refuse_card(what, f"{field or 'the text'} {_problem(errors[0])}{more}", do, field)
 
 
 def _field(error: ErrorDetails) -> list[str]:

@@ -41,6 +41,21 @@ class Kind:
 
 
 @dataclass(frozen=True)
+class Line:
+    """One sample of a table.
+
+    Attributes:
+        place: Where it stands, such as `line 5`.
+        text: What is in its first wanted column.
+        label: What is in the other.
+    """
+
+    place: str
+    text: str
+    label: str
+
+
+@dataclass(frozen=True)
 class Found:
     """Files of a folder in the order of the samples.
 
@@ -138,27 +153,33 @@ def _from_csv(folder: Opened, card: Card, label: CsvLabel) -> Found:
     with folder.open_file(label.csv) as opened:
         rows = rows_of(opened.path, opened.read(CSV_LIMIT_BYTES), (label.file, label.label))
         where = f"the labels in {legible(opened.path, 300)}"
-    paths = tuple(path for path, _ in rows)
+    paths = tuple(row.text for row in rows)
     if len(set(paths)) != len(paths):
         path, count = Counter(paths).most_common(1)[0]
         refuse_file(opened.path, f"it lists '{legible(path)}' {count} times", "list every one once")
     if not rows:
         return Found(())
-    return Found(paths, labels_of(csv_labels([text for _, text in rows], card), card, len(rows), where), card.classes)
+    return Found(paths, labels_in(rows, card, where), card.classes)
 
 
-def csv_labels(texts: Sequence[str], card: Card) -> Array:
-    """Return a column of a text file as what it holds: texts where the model reads, else numbers or names."""
-    return np.array(texts, np.str_) if card.answers is Answers.TEXT else column_labels(texts, card.classes)
+def labels_in(rows: Sequence[Line], card: Card, where: str) -> Column:
+    """Return the labels of a table: texts where the model reads, else numbers or names.
+
+    Raises:
+        Refused: DATA_INVALID, with the line.
+    """
+    texts = [row.label for row in rows]
+    raw: Array = np.array(texts, np.str_) if card.answers is Answers.TEXT else column_labels(texts, card.classes)
+    return labels_of(raw, card, len(rows), where, places=[row.place for row in rows])
 
 
-def rows_of(path: str, content: bytes, columns: tuple[str, str]) -> list[tuple[str, str]]:
+def rows_of(path: str, content: bytes, columns: tuple[str, str]) -> list[Line]:
     """Return the wanted two columns of a CSV file with a header line (RFC 4180)."""
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         header = next(lines, [])
         places = _places(path, header, columns)
-        rows: list[tuple[str, str]] = []
+        rows: list[Line] = []
         for row in lines:
             if not row:
                 continue
@@ -168,7 +189,7 @@ def rows_of(path: str, content: bytes, columns: tuple[str, str]) -> list[tuple[s
                     f"line {lines.line_num} has {len(row)} fields, and its header line {len(header)}",
                     "put fields with commas between double quotes",
                 )
-            rows.append((row[places[0]], row[places[1]]))
+            rows.append(Line(f"line {lines.line_num}", row[places[0]], row[places[1]]))
             if len(rows) > MOST_ENTRIES:
                 refuse_file(path, f"it lists more than {MOST_ENTRIES} samples", "split the set")
     except (csv.Error, UnicodeDecodeError) as error:

@@ -1,7 +1,6 @@
 """Masks beside pictures: a class a pixel, in PNG files of the same names."""
 
 import io
-import warnings
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -16,6 +15,7 @@ from edgewright.tools.datasets.sources import MaskLabel
 from edgewright.tools.legible import legible
 
 MASK_LIMIT_BYTES = 64 << 20
+BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def from_masks(folder: Opened, card: Card, label: MaskLabel, kind: Kind) -> Found:
@@ -41,17 +41,27 @@ def decode_mask(content: bytes, path: str) -> Array:
     Raises:
         Refused: DATA_INVALID, naming the file.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
-                if picture.mode not in {"L", "P", "1"}:
-                    refuse_file(path, f"its mode is {picture.mode}, not one number a pixel", "store it gray or indexed")
-                return np.asarray(picture).astype(np.uint8)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-            refuse_file(path, f"it has more than the {Image.MAX_IMAGE_PIXELS} pixels allowed", "store it smaller")
-        except (OSError, SyntaxError, ValueError) as error:
-            refuse_file(path, f"it cannot be decoded ({legible(str(error))})", "replace it by a PNG file")
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
+            require_small(picture)
+            if picture.mode not in {"L", "P", "1"}:
+                refuse_file(path, f"its mode is {picture.mode}, not one number a pixel", "store it gray or indexed")
+            return np.asarray(picture).astype(np.uint8)
+    except BOMB:
+        refuse_file(path, f"it has more than the {Image.MAX_IMAGE_PIXELS} pixels allowed", "store it smaller")
+    except (OSError, SyntaxError, ValueError) as error:
+        refuse_file(path, f"it cannot be decoded ({legible(str(error))})", "replace it by a PNG file")
+
+
+def require_small(picture: Image.Image) -> None:
+    """Refuse a picture that Pillow only warns of: a filter for warnings holds for all threads or none.
+
+    Raises:
+        PIL.Image.DecompressionBombError: It has more than the pixels allowed.
+    """
+    most = Image.MAX_IMAGE_PIXELS
+    if most is not None and picture.width * picture.height > most:
+        raise Image.DecompressionBombError
 
 
 def check_mask(mask: Array, path: str, picture: tuple[int, int], classes: tuple[str, ...] | None) -> None:

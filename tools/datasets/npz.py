@@ -1,67 +1,33 @@
-"""Reads the arrays of .npz files through an open descriptor, block by block.
+"""The arrays of an .npz file: a ZIP archive of files in NumPy's format."""
 
-Nothing is believed: no pickles, no header that claims other than what the archive holds, no memory before a claim was
-compared with the archive. Format: NEP 1, and numpy.lib.format.
-"""
-
-import io
-import math
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, NoReturn
+from typing import IO, ClassVar
 
-import numpy as np
-from numpy.lib import format as npy
-
-from edgewright.state.errors import Code, Refused
+from edgewright.tools.datasets.arrays import Arrays
 from edgewright.tools.datasets.entry import Opened
-from edgewright.tools.datasets.samples import Array
 from edgewright.tools.legible import legible
 
-HEADER_LIMIT_BYTES = 10_000
 # Deflate reaches 1032:1 on zeros; real samples stay below 50:1. Only large arrays are worth the suspicion.
 BOMB_BYTES, BOMB_RATIO = 1 << 30, 200
-MOST_LABEL_BYTES = 1 << 30
 
-# Version 3.0 differs in the names of structured types only, which are no samples.
-_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
-
-
-@dataclass(frozen=True)
-class ArrayHeader:
-    """What an array inside the archive says of itself, after it was compared with the archive.
-
-    Attributes:
-        name: Name of the array.
-        shape: Its shape.
-        dtype: Its element type.
-        fortran: Whether its first axis runs fastest.
-        header_bytes: Where its values begin.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
-    fortran: bool
-    header_bytes: int
-
-    def __str__(self) -> str:
-        shape = ", ".join(map(str, self.shape))
-        return f"{legible(self.name, 60)} {self.dtype} ({shape})"
+_DAMAGED: tuple[type[Exception], ...] = (
+    *Arrays.damaged,
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+    NotImplementedError,
+)
+_NO_ARCHIVE: tuple[type[Exception], ...] = (*_DAMAGED, ValueError)
 
 
-class NpzFile:
-    """An open .npz file.
+class NpzFile(Arrays):
+    """An open .npz file."""
 
-    Attributes:
-        path: What the caller named, for messages.
-        names: Its arrays.
-    """
+    save: ClassVar[str] = "numpy.savez"
+    damaged: ClassVar[tuple[type[Exception], ...]] = _DAMAGED
 
     def __init__(self, data: Opened) -> None:
         """Open the archive; `data` must stay open as long as this is read.
@@ -73,7 +39,7 @@ class NpzFile:
         self._file = os.fdopen(os.dup(data.descriptor), "rb")
         try:
             self._archive = zipfile.ZipFile(self._file)
-        except (*_DAMAGED, ValueError) as error:
+        except _NO_ARCHIVE as error:
             self._file.close()
             self.refuse(f"it is not a readable .npz archive ({legible(str(error))})", "save it again with numpy.savez")
         self.names = tuple(name.removesuffix(".npy") for name in self._archive.namelist() if name.endswith(".npy"))
@@ -87,55 +53,8 @@ class NpzFile:
         self._archive.close()
         self._file.close()
 
-    def refuse(self, why: str, do: str, **facts: object) -> NoReturn:
-        """Refuse the file.
-
-        Raises:
-            Refused: DATA_INVALID.
-        """
-        raise Refused.because(Code.DATA_INVALID, f"the data {self.path}", why, do, **facts)
-
-    def header(self, name: str) -> ArrayHeader:
-        """Return what an array says of itself.
-
-        Raises:
-            Refused: DATA_INVALID, if it is missing, damaged, an object array, or claims another size than it has.
-        """
-        with self._stream(name) as stream:
-            return self._read_header(name, stream)
-
-    def rows(self, header: ArrayHeader, counts: Iterator[int]) -> Iterator[Array]:
-        """Yield an array's rows in order, as many at a time as `counts` says: shape (count, ...).
-
-        Raises:
-            Refused: DATA_INVALID, where the archive is damaged.
-        """
-        row_shape = header.shape[1:]
-        row_bytes = math.prod(row_shape) * header.dtype.itemsize
-        with self._stream(header.name) as stream:
-            self._read(stream, header.name, header.header_bytes)
-            for count in counts:
-                content = self._read(stream, header.name, count * row_bytes)
-                yield np.frombuffer(content, header.dtype).reshape(count, *row_shape)
-
-    def whole(self, header: ArrayHeader) -> Array:
-        """Return a small array.
-
-        Raises:
-            Refused: DATA_INVALID, where it is damaged or too large to be what it should.
-        """
-        size_bytes = math.prod(header.shape) * header.dtype.itemsize
-        if size_bytes > MOST_LABEL_BYTES:
-            self.refuse(f"the array {header} is far larger than labels or shapes are", "name the right array")
-        with self._stream(header.name) as stream:
-            self._read(stream, header.name, header.header_bytes)
-            flat = np.frombuffer(self._read(stream, header.name, size_bytes), header.dtype)
-        return flat.reshape(header.shape, order="F" if header.fortran else "C")
-
     def _stream(self, name: str) -> IO[bytes]:
-        if name not in self.names:
-            shown = ", ".join(legible(known, 60) for known in self.names[:20]) or "none"
-            self.refuse(f"it has no array '{legible(name)}'; its arrays are {shown}", "name one of them in the card")
+        self.require(name)
         member = self._archive.getinfo(f"{name}.npy")
         if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
             self.refuse("it is packed by a method that numpy never uses", "save it again with numpy.savez_compressed")
@@ -149,53 +68,8 @@ class NpzFile:
             )
         try:
             return self._archive.open(member)
-        except _DAMAGED as error:
-            self._refuse_damage(name, error)
+        except self.damaged as error:
+            self.refuse_damage(name, error)
 
-    def _read(self, stream: IO[bytes], name: str, size_bytes: int) -> bytes:
-        try:
-            content = stream.read(size_bytes)
-        except _DAMAGED as error:
-            self._refuse_damage(name, error)
-        if len(content) != size_bytes:
-            self._refuse_damage(name, EOFError("its values end too early"))
-        return content
-
-    def _refuse_damage(self, name: str, error: Exception) -> NoReturn:
-        self.refuse(f"the array '{legible(name)}' is damaged ({legible(str(error))})", "copy or save the file again")
-
-    def _read_header(self, name: str, stream: IO[bytes]) -> ArrayHeader:
-        head = io.BytesIO(self._read_some(stream, name))
-        try:
-            version = npy.read_magic(head)
-            read = _HEADERS[version]
-            shape, fortran, dtype = read(head, max_header_size=HEADER_LIMIT_BYTES)
-        except (ValueError, TypeError, RecursionError, MemoryError, KeyError, SyntaxError) as error:
-            why = f"the array '{legible(name)}' has no readable header ({legible(str(error).splitlines()[0])})"
-            self.refuse(why, "save it again with numpy.savez")
-        header = ArrayHeader(name, shape, dtype, bool(fortran) and len(shape) > 1, head.tell())
-        if dtype.hasobject:
-            self.refuse(
-                f"the array {header} holds Python objects, and reading them would run code",
-                f"save plain arrays; samples of different shapes go into '{legible(name)}' (all flattened) and "
-                f"'{legible(name)}.shapes' (int64, one row a sample)",
-            )
-        self._check_size(header)
-        return header
-
-    def _read_some(self, stream: IO[bytes], name: str) -> bytes:
-        try:
-            return stream.read(HEADER_LIMIT_BYTES + 12)
-        except _DAMAGED as error:
-            self._refuse_damage(name, error)
-
-    def _check_size(self, header: ArrayHeader) -> None:
-        held = self._archive.getinfo(f"{header.name}.npy").file_size - header.header_bytes
-        claimed = math.prod(header.shape) * header.dtype.itemsize
-        if min(header.shape, default=0) < 0 or claimed != held:
-            self.refuse(
-                f"the array {header} claims {claimed} bytes of values, and the archive holds {held}",
-                "save it again with numpy.savez",
-                claimed_bytes=claimed,
-                held_bytes=held,
-            )
+    def _size_bytes(self, name: str) -> int:
+        return self._archive.getinfo(f"{name}.npy").file_size

@@ -4,8 +4,11 @@ From then on the caller's files are not looked at again: every measurement reads
 all candidates see the same numbers (P9).
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
@@ -13,17 +16,22 @@ import numpy as np
 
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Dataset
-from edgewright.tools.datasets.card import Card, canonical_digest, card_of, example_card
+from edgewright.tools.datasets.arrays import Arrays
+from edgewright.tools.datasets.card import Card, canonical_digest, example_card
+from edgewright.tools.datasets.card_source import TEXTS, card_of, overruled
 from edgewright.tools.datasets.entry import Opened, open_under_roots, refusing_full_disk
 from edgewright.tools.datasets.labels import coverage
+from edgewright.tools.datasets.leftover import Leftover
+from edgewright.tools.datasets.npy import NpyFiles, holds_arrays
 from edgewright.tools.datasets.npz import NpzFile
-from edgewright.tools.datasets.prepared import NEIGHBOURS
+from edgewright.tools.datasets.prepared import BANDS, NEIGHBOURS
+from edgewright.tools.datasets.read_arrays import read_arrays
 from edgewright.tools.datasets.read_audio import read_audio
 from edgewright.tools.datasets.read_images import read_images
-from edgewright.tools.datasets.read_npz import read_npz
 from edgewright.tools.datasets.read_text import read_text
-from edgewright.tools.datasets.samples import Array, Samples
-from edgewright.tools.datasets.writing import Writing
+from edgewright.tools.datasets.rows import Rows, in_order, rows_of
+from edgewright.tools.datasets.samples import Array, Part, Samples
+from edgewright.tools.datasets.writing import RAW_SAMPLES, Writing
 from edgewright.tools.legible import legible
 from edgewright.tools.orders import DataSource
 from edgewright.tools.workspace import Progress, Workspace
@@ -43,7 +51,7 @@ def prepare(
     """Open, decode, preprocess and keep a dataset.
 
     Args:
-        source: An .npz file or a folder of pictures, and the card where it came with the call.
+        source: A file or folder of data, and the card where it came with the call.
         roots: Folders that the operator allows.
         workspace: Where the columns are kept.
         what: Such as `validation data`, for messages.
@@ -53,45 +61,64 @@ def prepare(
         Refused: For the path (`entry`), the card (CARD_MISSING, CARD_INVALID), the content (DATA_INVALID, DATA_EMPTY),
             a card that does not fit the content (DATA_MISMATCH), or DISK_FULL.
     """
+    report = progress or workspace.progress
     with ExitStack() as stack, refusing_full_disk(f"preparing the {what}"):
         data = stack.enter_context(open_under_roots(source.path, roots))
         card, samples = _read(source, data, roots, stack)
-        writing = Writing(card, samples, workspace.scratch(what.replace(" ", "-")))
-        report = progress or workspace.progress
-        stack.enter_context(writing)
-        for block in samples.blocks():
-            writing.add(block)
-            report(writing.done, samples.n, f"reading {what}")
+        samples = replace(samples, notes=(*samples.notes, *overruled(source, data, roots, card)))
+        writing = stack.enter_context(Writing(card, samples, workspace.lasting(what.replace(" ", "-"))))
+        leftover = Leftover(workspace.leftovers, card.preprocessing_digest)
+        for rows in stack.enter_context(closing(in_order(partial(_made, card, leftover), samples.parts()))):
+            writing.add(rows)
+            again = f", {writing.taken} of them decoded before" if writing.taken else ""
+            report(writing.done, samples.n, f"reading {what}{again}")
         writing.refuse_non_finite(legible(source.path, 300))
         return _keep(writing, card, samples, workspace, PurePosixPath(source.path).name)
 
 
+def _made(card: Card, leftover: Leftover, part: Part) -> Rows:
+    content = part.read()
+    key = hashlib.sha256(content).digest() if content else b""
+    # The first ones are shown as they came.
+    found = leftover.rows(key) if part.first >= RAW_SAMPLES else None
+    return rows_of(part.decode(content), card, part.first, key) if found is None else found
+
+
 def _read(source: DataSource, data: Opened, roots: tuple[str, ...], stack: ExitStack) -> tuple[Card, Samples]:
+    arrays = _arrays_of(data)
+    if arrays is not None:
+        file = stack.enter_context(arrays)
+        card = card_of(source, data, roots, _example(file))
+        return card, read_arrays(file, card)
     if data.is_folder:
         card = card_of(source, data, roots, example_card(label="folder"))
         return card, read_images(data, card) if card.audio is None else read_audio(data, card, card.audio)
-    if data.path.endswith((".csv", ".jsonl")):
-        card = card_of(source, data, roots, TEXT_CARD)
-        if card.text is None:
-            why = "it is a text file, and the data card does not say how its lines are tokenised"
-            _refuse_kind(data, why, f"write a card such as {TEXT_CARD}")
-        return read_text(data, card, card.text, roots)
-    if not data.path.endswith(".npz"):
+    if not data.path.endswith(TEXTS):
         _refuse_kind(
             data,
-            "it is neither an .npz file nor a folder nor a .csv or .jsonl file of texts",
+            f"it is neither an .npz or .npy file nor a folder nor a file of texts ({', '.join(TEXTS)})",
             "save arrays with numpy.savez(path, image=images, label=labels)",
         )
-    file = stack.enter_context(NpzFile(data))
-    card = card_of(source, data, roots, _example(file))
-    return card, read_npz(file, card)
+    card = card_of(source, data, roots, TEXT_CARD)
+    if card.text is None:
+        why = "it is a file of texts, and the data card does not say how its lines are tokenised"
+        _refuse_kind(data, why, f"write a card such as {TEXT_CARD}")
+    return read_text(data, card, card.text, roots)
+
+
+def _arrays_of(data: Opened) -> NpzFile | NpyFiles | None:
+    if data.path.endswith(".npz") and not data.is_folder:
+        return NpzFile(data)
+    if holds_arrays(data) if data.is_folder else data.path.endswith(".npy"):
+        return NpyFiles(data)
+    return None
 
 
 def _refuse_kind(data: Opened, why: str, do: str) -> NoReturn:
     raise Refused.because(Code.DATA_INVALID, f"the data {legible(data.path, 300)}", why, do)
 
 
-def _example(file: NpzFile) -> str:
+def _example(file: Arrays) -> str:
     """Return a card for exactly these arrays."""
     headers = [file.header(name) for name in file.names[:20] if not name.endswith(".shapes")]
     samples = max(headers, key=lambda header: len(header.shape), default=None)
@@ -104,9 +131,9 @@ def _example(file: NpzFile) -> str:
 
 def _keep(writing: Writing, card: Card, samples: Samples, workspace: Workspace, name: str) -> Dataset:
     files = writing.finish()
-    if writing.neighbours is not None:
-        files[NEIGHBOURS] = _saved(writing.folder, NEIGHBOURS, writing.neighbours)
-    files["samples"] = _saved(writing.folder, "samples", writing.contents)
+    if writing.picture is not None:
+        files |= {part: _saved(writing.folder, part, writing.parts[part]) for part in (NEIGHBOURS, BANDS)}
+    files["samples"] = _saved(writing.folder, "samples", writing.parts["contents"])
     specs = {key: _stored(spec, writing.folder, workspace) for key, spec in files.items()}
     index = {
         "version": 1,
@@ -127,7 +154,7 @@ def _keep(writing: Writing, card: Card, samples: Samples, workspace: Workspace, 
         preprocessing=said.preprocessing_digest,
         n=samples.n,
         card=said.plain,
-        arrays=_arrays(specs),
+        arrays=_digests(specs),
         index=workspace.keep_json(index, "index.json"),
         classes=classes,
         echo=(
@@ -166,6 +193,6 @@ def _stored(spec: Mapping[str, str], folder: Path, workspace: Workspace) -> dict
     return {"kind": spec["kind"], "dtype": spec["dtype"], **kept}
 
 
-def _arrays(specs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+def _digests(specs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     arrays = {key: spec["values"] for key, spec in specs.items()}
     return arrays | {f"{key} shapes": spec["shapes"] for key, spec in specs.items() if "shapes" in spec}

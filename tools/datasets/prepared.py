@@ -11,10 +11,11 @@ from edgewright.state.artifacts import TensorSpec
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Dataset
 from edgewright.tools.datasets.card import Card
+from edgewright.tools.datasets.decoding import IGNORED
 from edgewright.tools.probe.columns import Column
 from edgewright.tools.workspace import Workspace
 
-NEIGHBOURS = "neighbour_correlation"
+NEIGHBOURS, BANDS = "neighbours", "bands"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class PreparedData:
         labels: One row a sample: class numbers (int64, shape (n,)) or other answers.
         contents: SHA-256 of each sample as decoded, before any preprocessing: uint8, shape (n, 32).
         neighbours: Correlation of neighbouring pixels, shape (n,), where the card says images.
+        bands: Means of parts of each picture as decoded, shape (n, k), where the card says images.
     """
 
     dataset: Dataset
@@ -36,6 +38,7 @@ class PreparedData:
     labels: Column | None
     contents: NDArray[np.uint8]
     neighbours: NDArray[np.float32] | None
+    bands: NDArray[np.float32] | None
 
     @property
     def n(self) -> int:
@@ -57,16 +60,27 @@ def open_dataset(dataset: Dataset, workspace: Workspace) -> PreparedData:
         loaded: NDArray[np.generic] = np.load(resolve(sha256), mmap_mode="r", allow_pickle=False)
         return loaded
 
+    def of_pictures(name: str) -> NDArray[np.float32] | None:
+        digest = dataset.arrays.get(name)
+        return array(digest).astype(np.float32, copy=False) if digest else None
+
     index = json.loads(workspace.path_of(dataset.index).read_text(encoding="utf-8"))
-    neighbours = dataset.arrays.get(NEIGHBOURS)
     return PreparedData(
         dataset=dataset,
         card=Card.model_validate_json(json.dumps(dict(dataset.card))),
         inputs={name: Column.open(spec, resolve) for name, spec in index["inputs"].items()},
         labels=Column.open(index["labels"], resolve) if index["labels"] else None,
         contents=array(index["samples"]).astype(np.uint8, copy=False),
-        neighbours=array(neighbours).astype(np.float32, copy=False) if neighbours else None,
+        neighbours=of_pictures(NEIGHBOURS),
+        bands=of_pictures(BANDS),
     )
+
+
+def says_something(data: PreparedData) -> NDArray[np.bool_]:
+    """Return which samples a metric learns anything from; shape (n,). Not those whose mask ignores every pixel."""
+    if data.labels is None or data.card.marks_boxes or data.labels.rank != 2 or data.labels.dtype != "uint8":
+        return np.ones(data.n, bool)
+    return np.array([bool((data.labels[row] != IGNORED).any()) for row in range(data.n)])
 
 
 def check_fits(data: PreparedData, inputs: tuple[TensorSpec, ...]) -> None:

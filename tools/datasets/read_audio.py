@@ -11,7 +11,7 @@ from edgewright.state.errors import Code, Refused
 from edgewright.tools.datasets.card import Card, TensorInput
 from edgewright.tools.datasets.entry import Opened
 from edgewright.tools.datasets.folders import Kind, find, refuse_file
-from edgewright.tools.datasets.samples import Array, Block, Samples
+from edgewright.tools.datasets.samples import Array, Block, Part, Samples
 from edgewright.tools.datasets.sources import Audio
 from edgewright.tools.extras import load
 from edgewright.tools.legible import legible
@@ -41,13 +41,21 @@ def read_audio(folder: Opened, card: Card, audio: Audio) -> Samples:
     soundfile, signal = load("soundfile"), load("scipy.signal")
     found = find(folder, card, SOUNDS)
 
-    def blocks() -> Iterator[Block]:
-        for path in found.paths:
+    def part(number: int, path: str) -> Part:
+        def read() -> bytes:
             with folder.open_file(path) as opened:
-                sound, rate = _decode(soundfile, opened.read(FILE_LIMIT_BYTES), opened.path)
-            yield {ARRAY: _at_rate(signal, sound, rate, audio)[np.newaxis]}
+                return opened.read(FILE_LIMIT_BYTES)
 
-    return Samples(len(found.paths), found.labels, found.classes, blocks, found.notes)
+        def decode(content: bytes) -> Block:
+            sound, rate = _decode(soundfile, content, f"{folder.path}/{path}")
+            return {ARRAY: _at_rate(signal, sound, rate, audio)[np.newaxis]}
+
+        return Part(number, read, decode)
+
+    def parts() -> Iterator[Part]:
+        yield from (part(number, path) for number, path in enumerate(found.paths))
+
+    return Samples(len(found.paths), found.labels, found.classes, parts, found.notes)
 
 
 def _decode(soundfile: Any, content: bytes, path: str) -> tuple[Array, int]:  # noqa: ANN401  (a module without types)

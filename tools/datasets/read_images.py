@@ -6,19 +6,19 @@ dropped.
 
 import io
 import struct
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
 
 from edgewright.state.errors import Code, Refused
-from edgewright.tools.datasets.annotations import from_coco, from_voc, from_yolo
+from edgewright.tools.datasets.annotations import from_voc, from_yolo
 from edgewright.tools.datasets.card import Card, ImageInput
+from edgewright.tools.datasets.coco import from_coco
 from edgewright.tools.datasets.entry import Opened
 from edgewright.tools.datasets.folders import Found, Kind, find, refuse_file, require_some
-from edgewright.tools.datasets.masks import from_masks
-from edgewright.tools.datasets.samples import Array, Block, Samples
+from edgewright.tools.datasets.masks import BOMB, from_masks, require_small
+from edgewright.tools.datasets.samples import Array, Part, Samples
 from edgewright.tools.datasets.sources import CocoLabel, MaskLabel, VocLabel, YoloLabel
 from edgewright.tools.legible import legible
 
@@ -30,7 +30,6 @@ _GRAY = frozenset({"1", "L", "LA"})
 _COLOUR = frozenset({"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 # What Pillow's decoders raise for damaged files.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, KeyError, OverflowError, struct.error)
-_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def read_images(folder: Opened, card: Card) -> Samples:
@@ -43,12 +42,17 @@ def read_images(folder: Opened, card: Card) -> Samples:
     _check_inputs(card)
     found = _found(folder, card)
 
-    def blocks() -> Iterator[Block]:
-        for path in found.paths:
+    def part(number: int, path: str) -> Part:
+        def read() -> bytes:
             with folder.open_file(path) as opened:
-                yield {"image": decode(opened.read(PICTURE_LIMIT_BYTES), opened.path)[np.newaxis]}
+                return opened.read(PICTURE_LIMIT_BYTES)
 
-    return Samples(len(found.paths), found.labels, found.classes, blocks, found.notes, found.mark)
+        return Part(number, read, lambda content: {"image": decode(content, f"{folder.path}/{path}")[np.newaxis]})
+
+    def parts() -> Iterator[Part]:
+        yield from (part(number, path) for number, path in enumerate(found.paths))
+
+    return Samples(len(found.paths), found.labels, found.classes, parts, found.notes, found.mark)
 
 
 def _found(folder: Opened, card: Card) -> Found:
@@ -77,26 +81,23 @@ def decode(content: bytes, path: str) -> Array:
     Raises:
         Refused: DATA_INVALID, naming the file.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-                if picture.mode not in _GRAY | _COLOUR:
-                    refuse_file(
-                        path, f"its mode is {picture.mode}, not 8 bits a channel", "convert it to 8-bit RGB or gray"
-                    )
-                if getattr(picture, "is_animated", False) and picture.format != "MPO":
-                    refuse_file(path, "it is an animation", "store the frame that you mean as a picture of its own")
-                pixels = np.asarray(picture.convert("L" if picture.mode in _GRAY else "RGB"))
-        except _BOMB:
-            most = Image.MAX_IMAGE_PIXELS
-            refuse_file(
-                path, f"it has more than the {most} pixels allowed", "store it smaller; the model takes less anyway"
-            )
-        except _DAMAGED as error:
-            refuse_file(
-                path, f"it cannot be decoded ({legible(str(error))})", f"replace it; {', '.join(FORMATS)} are read"
-            )
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            require_small(picture)
+            if picture.mode not in _GRAY | _COLOUR:
+                refuse_file(
+                    path, f"its mode is {picture.mode}, not 8 bits a channel", "convert it to 8-bit RGB or gray"
+                )
+            if getattr(picture, "is_animated", False) and picture.format != "MPO":
+                refuse_file(path, "it is an animation", "store the frame that you mean as a picture of its own")
+            pixels = np.asarray(picture.convert("L" if picture.mode in _GRAY else "RGB"))
+    except BOMB:
+        most = Image.MAX_IMAGE_PIXELS
+        refuse_file(
+            path, f"it has more than the {most} pixels allowed", "store it smaller; the model takes less anyway"
+        )
+    except _DAMAGED as error:
+        refuse_file(path, f"it cannot be decoded ({legible(str(error))})", f"replace it; {', '.join(FORMATS)} are read")
     return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
 
 

@@ -1,4 +1,4 @@
-"""The samples of a text file: a CSV or JSONL file with a column of text, tokenised by a `tokenizers` file beside it."""
+"""The samples of a CSV, JSONL or Parquet file with a column of text, tokenised by a `tokenizers` file beside it."""
 
 import hashlib
 import json
@@ -11,9 +11,9 @@ import numpy as np
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.datasets.card import Card, TensorInput
 from edgewright.tools.datasets.entry import MOST_ENTRIES, Opened, open_file_under_roots
-from edgewright.tools.datasets.folders import csv_labels, refuse_file, rows_of
-from edgewright.tools.datasets.labels import labels_of
-from edgewright.tools.datasets.samples import Array, Block, Samples
+from edgewright.tools.datasets.folders import Line, labels_in, refuse_file, rows_of
+from edgewright.tools.datasets.read_parquet import parquet_rows
+from edgewright.tools.datasets.samples import Block, Samples, parts_of
 from edgewright.tools.datasets.sources import Text
 from edgewright.tools.extras import load
 from edgewright.tools.legible import legible
@@ -35,11 +35,12 @@ def read_text(data: Opened, card: Card, text: Text, roots: tuple[str, ...]) -> t
     with open_file_under_roots(str(PurePosixPath(data.path).parent / text.tokenizer), roots) as opened:
         content = opened.read(TOKENIZER_LIMIT_BYTES)
         tokenizer = _tokenizer(content, opened.path, text.length)
-    texts, raw = _lines(data, card, text)
-    if not texts:
+    lines = _lines(data, card, text)
+    if not lines:
         raise Refused.because(Code.DATA_EMPTY, f"the data {data.path}", "it holds 0 lines", "store at least one")
     where = f"the labels in {legible(data.path, 300)}"
-    labels = None if raw is None else labels_of(raw, card, len(texts), where)
+    labels = None if card.label is None else labels_in(lines, card, where)
+    texts = [line.text for line in lines]
 
     def blocks() -> Iterator[Block]:
         for start in range(0, len(texts), BATCH):
@@ -48,7 +49,9 @@ def read_text(data: Opened, card: Card, text: Text, roots: tuple[str, ...]) -> t
             yield {name: np.array(part, np.int64) for name, part in zip(ARRAYS, parts, strict=True)}
 
     known = text.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
-    return card.model_copy(update={"text": known}), Samples(len(texts), labels, card.classes, blocks)
+    return card.model_copy(update={"text": known}), Samples(
+        len(texts), labels, card.classes, lambda: parts_of(blocks())
+    )
 
 
 def _check_inputs(card: Card) -> None:
@@ -84,17 +87,15 @@ def _tokenizer(content: bytes, path: str, length: int) -> Any:  # noqa: ANN401  
     return tokenizer
 
 
-def _lines(data: Opened, card: Card, text: Text) -> tuple[list[str], Array | None]:
+def _lines(data: Opened, card: Card, text: Text) -> list[Line]:
     """Return the texts, and the labels as they are written."""
     columns = (text.column, card.label) if isinstance(card.label, str) else (text.column, text.column)
-    content = data.read(FILE_LIMIT_BYTES)
+    if data.path.endswith(".parquet"):
+        return parquet_rows(data, columns)
     if data.path.endswith(".csv"):
-        rows = rows_of(data.path, content, columns)
-        texts, written = [row[0] for row in rows], [row[1] for row in rows]
-    else:
-        pairs = [_json_row(data.path, line, part, columns) for line, part in _json_lines(data.path, content)]
-        texts, written = [pair[0] for pair in pairs], [str(pair[1]) for pair in pairs]
-    return texts, None if card.label is None else csv_labels(written, card)
+        return rows_of(data.path, data.read(FILE_LIMIT_BYTES), columns)
+    lines = _json_lines(data.path, data.read(FILE_LIMIT_BYTES))
+    return [_json_row(data.path, line, part, columns) for line, part in lines]
 
 
 def _json_lines(path: str, content: bytes) -> list[tuple[int, bytes]]:
@@ -104,7 +105,7 @@ def _json_lines(path: str, content: bytes) -> list[tuple[int, bytes]]:
     return lines
 
 
-def _json_row(path: str, line: int, part: bytes, columns: tuple[str, str]) -> tuple[str, object]:
+def _json_row(path: str, line: int, part: bytes, columns: tuple[str, str]) -> Line:
     try:
         row = json.loads(part, parse_constant=lambda name: refuse_file(path, f"line {line} holds {name}", "correct it"))
     except (ValueError, RecursionError) as error:
@@ -118,4 +119,4 @@ def _json_row(path: str, line: int, part: bytes, columns: tuple[str, str]) -> tu
             f"line {line} has no {'text' if not missing else 'value'} under '{legible((missing or columns)[0], 60)}'",
             "give every line the columns that the card names",
         )
-    return row[columns[0]], row[columns[1]]
+    return Line(f"line {line}", row[columns[0]], str(row[columns[1]]))

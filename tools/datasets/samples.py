@@ -19,6 +19,29 @@ BLOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
+class Part:
+    """Some samples that were not decoded yet. Parts are independent: any number may be decoded at a time.
+
+    Attributes:
+        first: Number of the first of them.
+        read: Returns the file that they are decoded from; nothing where decoding it costs no more than reading it.
+        decode: Returns the samples; raises `Refused` (DATA_INVALID) where the content is damaged.
+    """
+
+    first: int
+    read: Callable[[], bytes]
+    decode: Callable[[bytes], Block]
+
+
+def parts_of(blocks: Iterator[Block]) -> Iterator[Part]:
+    """Yield blocks as parts, as far as whoever asks has come."""
+    first = 0
+    for block in blocks:
+        yield Part(first, lambda: b"", lambda _nothing, block=block: block)  # type: ignore[misc]
+        first += len(next(iter(block.values())))
+
+
+@dataclass(frozen=True)
 class Samples:
     """Data opened for reading.
 
@@ -26,7 +49,7 @@ class Samples:
         n: Samples, at least one.
         labels: Class numbers (int64, shape (n,)), other numbers of shape (n, ...) or ragged, or nothing.
         classes: Names of the classes, where the data or its card names them.
-        blocks: Yields all samples in order; raises `Refused` (DATA_INVALID) where content is damaged.
+        parts: Yields all samples in order; raises `Refused` (DATA_INVALID) where content is damaged.
         notes: What the caller should know of the reading, such as files left out.
         mark: Instead of `labels`, where they lie in the picture and move with it.
     """
@@ -34,6 +57,6 @@ class Samples:
     n: int
     labels: Column | None
     classes: tuple[str, ...] | None
-    blocks: Callable[[], Iterator[Block]]
+    parts: Callable[[], Iterator[Part]]
     notes: tuple[str, ...] = ()
     mark: Mark | None = None

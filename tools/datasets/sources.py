@@ -1,6 +1,6 @@
 """Where a data card says that labels, sound and text come from."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -22,15 +22,18 @@ class CsvLabel(Strict):
 
 
 class CocoLabel(Strict):
-    """Boxes of a folder's pictures in a COCO file.
+    """Boxes or masks of a folder's pictures in a COCO file.
 
     Attributes:
         coco: The JSON file inside the folder.
         images: Folder inside the folder that the file's picture names start from.
+        marks: `boxes`, or `masks` drawn from the outlines (polygons or runs): pixels of a crowd or of two classes do
+            not count, nor those without an outline unless a class is called `background`.
     """
 
     coco: Name
     images: Name = "."
+    marks: Literal["boxes", "masks"] = "boxes"
 
 
 class YoloLabel(Strict):

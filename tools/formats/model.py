@@ -1,6 +1,6 @@
 """The one shape that every model file takes here, and the table of formats. A new format is a module and a row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -38,6 +38,10 @@ class Model(Protocol):
     @property
     def dialect(self) -> str:
         """Format and version in words."""
+
+    @property
+    def notes(self) -> Mapping[str, bytes]:
+        """What its maker wrote into it beside the model, by name."""
 
     def graph(self) -> Graph:
         """Return what the file says of itself."""

@@ -1,5 +1,6 @@
 """ONNX files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
@@ -50,6 +51,11 @@ class OnnxModel:
     def dialect(self) -> str:
         """Format and version in words."""
         return f"ONNX, opset {opset_of(self.proto)}"
+
+    @property
+    def notes(self) -> Mapping[str, bytes]:
+        """What its maker wrote into it."""
+        return {entry.key: entry.value.encode() for entry in self.proto.metadata_props}
 
     def graph(self) -> Graph:
         """Return what the file says of itself."""

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edgewright.state.artifacts import Quantization, TensorSpec
@@ -69,15 +69,20 @@ class TfliteModel:
     @property
     def lineage(self) -> str | None:
         """What it says it was made from, in a metadata entry of its own."""
-        marks = [entry for entry in self.objects.metadata or [] if text(entry.name) == KEY]
-        data = self.objects.buffers[marks[0].buffer].data if marks else None
-        return None if data is None else bytes(bytearray(data)).decode("ascii", "replace")
+        mark = self.notes.get(KEY)
+        return None if mark is None else mark.decode("ascii", "replace")
 
     @property
     def dialect(self) -> str:
         """Format and version in words, with the metadata that the file carries."""
         count = len(self.objects.metadata or [])
         return f"TensorFlow Lite, schema version {self.objects.version}, {count} metadata entries"
+
+    @property
+    def notes(self) -> Mapping[str, bytes]:
+        """What its maker wrote into it."""
+        found = {text(entry.name): self.objects.buffers[entry.buffer].data for entry in self.objects.metadata or []}
+        return {name: bytes(bytearray(data)) for name, data in found.items() if data is not None}
 
     def graph(self) -> Graph:
         """Return what the file says of itself."""

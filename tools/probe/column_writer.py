@@ -25,7 +25,8 @@ class ColumnWriter:
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
         self._name = name
-        self._stream = (folder / f"{name}.npy").open("wb")
+        self.path = folder / f"{name}.npy"
+        self._stream = self.path.open("wb")
         self._stream.write(bytes(HEADER_BYTES))
         self._dtype: Optional[np.dtype[Any]] = None
         self._shapes: List[Tuple[int, ...]] = []
@@ -53,6 +54,16 @@ class ColumnWriter:
             )
         self._shapes.append(sample.shape)
         self._stream.write(sample.tobytes())
+
+    @property
+    def dtype(self) -> str:
+        """NumPy's name of the element type; empty before the first sample."""
+        return "" if self._dtype is None else str(self._dtype.name)
+
+    def flushed(self) -> List[Tuple[int, ...]]:
+        """Return the shapes of the samples so far, all of which are in the file when this returns."""
+        self._stream.flush()
+        return list(self._shapes)
 
     def finish(self, *, drop_leading_one: bool) -> Dict[str, str]:
         """Complete the files and return the column's entry for an index, with file names instead of digests.

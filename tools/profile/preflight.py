@@ -4,8 +4,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from edgewright.state.artifacts import Ancestor, Artifact, Device, Format, Recipe
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Check, Dataset, Graph
@@ -13,10 +11,12 @@ from edgewright.state.guards import FORMAT_OF_DEVICE
 from edgewright.tools.datasets.calibration import LEAST_SAMPLES, Severity, calibration_findings
 from edgewright.tools.datasets.entry import import_file
 from edgewright.tools.datasets.prepare import prepare
-from edgewright.tools.datasets.prepared import PreparedData, check_fits, open_dataset
+from edgewright.tools.datasets.prepared import PreparedData, check_fits, open_dataset, says_something
+from edgewright.tools.datasets.repeats import repeated
 from edgewright.tools.formats.model import FORMATS, Model, admit
 from edgewright.tools.orders import ProfileOrder
 from edgewright.tools.profile.framework import framework_of, refuse_framework
+from edgewright.tools.profile.proposals import Proposal, contradiction, files_beside, proposals, with_proposals
 from edgewright.tools.validate.metrics import metric_named, require_answers
 from edgewright.tools.workspace import Progress, Workspace
 
@@ -60,7 +60,11 @@ def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> 
     progress(0, 1, "importing the model")
     original, model, ancestor = _import_model(order, workspace)
     graph = model.graph()
-    validation = prepare(order.validation, order.roots, workspace, "validation data", progress)
+    suggested = proposals(model, original.format, files_beside(order.model_path, order.roots))
+    try:
+        validation = prepare(order.validation, order.roots, workspace, "validation data", progress)
+    except Refused as refused:
+        raise with_proposals(refused.refusal, suggested) from refused
     require_answers(order.metric, open_dataset(validation, workspace).card)
     check_fits(open_dataset(validation, workspace), graph.inputs)
     _require_enough(open_dataset(validation, workspace), order.least_validation)
@@ -76,6 +80,7 @@ def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> 
         _latency_target(order),
         _calibration(order, calibration, validation, workspace),
         _disk(free_bytes, original.size_bytes),
+        *_contradicted(open_dataset(validation, workspace), suggested),
     )
     return Ready(original, graph, ancestor, validation, calibration, checks)
 
@@ -129,12 +134,13 @@ def _descent(digest: str, mark: str | None, order: ProfileOrder) -> Ancestor | N
 
 
 def _require_enough(validation: PreparedData, least: int) -> None:
-    """Refuse too small a set; a sample that comes again counts once."""
-    distinct = len(np.unique(validation.contents, axis=0))
+    """Refuse too small a set; a sample that comes again counts once, and one whose label says nothing not at all."""
+    counting = says_something(validation) & ~repeated(validation)
+    distinct = int(counting.sum())
     if distinct < least:
         raise Refused.because(
             Code.VALIDATION_TOO_SMALL,
-            f"a validation set of {validation.dataset.n} samples, {distinct} of them distinct",
+            f"a validation set of {validation.dataset.n} samples, {distinct} of them distinct and labelled",
             f"the operator's least number is {least}: fewer cannot tell a small loss from chance",
             "give more labelled samples, or have the operator lower `least_validation`",
             "P3",
@@ -150,6 +156,11 @@ def _prepare_calibration(order: ProfileOrder, graph: Graph, workspace: Workspace
     calibration = prepare(order.calibration, order.roots, workspace, "calibration data", progress)
     check_fits(open_dataset(calibration, workspace), graph.inputs)
     return calibration
+
+
+def _contradicted(validation: PreparedData, suggested: tuple[Proposal, ...]) -> tuple[Check, ...]:
+    differing = contradiction(validation.card, suggested)
+    return () if differing is None else (Check("preprocessing", "warning", differing),)
 
 
 def _device(device: Device, have: Format) -> Check:

@@ -17,6 +17,7 @@ from edgewright.state.evidence import Accuracy, Dataset, Direction
 from edgewright.state.policy import is_agreement
 from edgewright.tools.benchmark.outputs import open_outputs, run_outputs
 from edgewright.tools.datasets.card import Card, ImageInput
+from edgewright.tools.datasets.families import ARITHMETIC
 from edgewright.tools.datasets.prepared import PreparedData, open_dataset
 from edgewright.tools.datasets.preprocessing import prepare
 from edgewright.tools.probe.column_writer import ColumnWriter
@@ -32,16 +33,6 @@ from edgewright.tools.workspace import Workspace
 NEAR_CHANCE = 0.25
 # Enough to tell chance from anything else.
 SAMPLES = 64
-
-# Of ImageNet, as torchvision's models take them: https://docs.pytorch.org/vision/stable/models.html
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-PLAIN = {"mean": (0.0,), "std": (1.0,)}
-RANGES: Mapping[str, Mapping[str, object]] = {
-    "0 to 255": {"scale": 1.0, **PLAIN},
-    "0 to 1": {"scale": 1 / 255, **PLAIN},
-    "-1 to 1": {"scale": 1 / 255, "mean": (0.5,), "std": (0.5,)},
-    "0 to 1 with ImageNet's mean and std": {"scale": 1 / 255, **IMAGENET},
-}
 
 
 def suspicion(
@@ -88,7 +79,7 @@ def _cards(dataset: Dataset) -> Iterator[tuple[str, Card]]:
     card = Card.model_validate_json(json.dumps(dict(dataset.card)))
     yield "as the card says", card
     colours = {"RGB": "BGR", "BGR": "RGB"}
-    changes: dict[str, Mapping[str, object]] = dict(RANGES)
+    changes: dict[str, Mapping[str, object]] = dict(ARITHMETIC)
     for entry in card.inputs.values():
         if isinstance(entry, ImageInput) and entry.colour in colours:
             changes[f"{colours[entry.colour]} instead of {entry.colour}"] = {"colour": colours[entry.colour]}
@@ -103,6 +94,8 @@ def _cards(dataset: Dataset) -> Iterator[tuple[str, Card]]:
 
 def _changed(entry: object, change: Mapping[str, object]) -> object:
     if not isinstance(entry, ImageInput) or ("scale" in change and not entry.dtype.startswith("float")):
+        return entry
+    if entry.channels == 1 and "colour" in change:
         return entry
     if entry.channels == 1:  # one number for what would be one a channel
         change = {key: value[:1] if isinstance(value, tuple) else value for key, value in change.items()}

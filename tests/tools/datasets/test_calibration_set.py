@@ -288,3 +288,36 @@ def test_a_subset_without_labels_has_the_wanted_size_and_no_repeats(desk: Desk, 
     dataset = desk.prepare(desk.npz(x=np.arange(40.0).reshape(40, 1)))
     chosen = choose_samples(dataset, desk.workspace, count)
     assert len(set(chosen)) == len(chosen) == min(count, 40)
+
+
+def test_pictures_that_differ_by_one_grey_level_are_one_picture(desk: Desk, validation: Dataset) -> None:
+    few = np.clip(scenes(25), 1, 254)
+    jitter = [few.astype(np.int16) + RNG.integers(-1, 1, few.shape) for _ in range(4)]
+    refusal = unfit(desk, pictures(desk, np.concatenate([few, *jitter]).astype(np.uint8)), validation, least=100)
+    assert refusal.facts["findings"] == {
+        "few": {"samples": 25, "least": 100},
+        "duplicated": {"count": 100, "samples": 125},
+    }
+
+
+@pytest.mark.parametrize("fields", [{}, {"mean": 0.5, "std": 0.25}, {"resize": {"height": 24, "width": 24}}])
+def test_a_validation_picture_changed_by_one_grey_level_still_overlaps(desk: Desk, fields: dict[str, object]) -> None:
+    card = with_fields(SCALED, **fields)
+    validation = desk.prepare(desk.npz("validation", image=scenes(60, seed=1)), card)
+    images = scenes(60)
+    images[:3] = np.clip(scenes(60, seed=1)[:3], 0, 254) + 1
+    assert findings(desk, pictures(desk, images, card), validation)["overlapping"].facts["count"] == 3
+
+
+def test_pictures_of_one_brightness_that_differ_are_not_one(desk: Desk, validation: Dataset) -> None:
+    # Each row is turned on its own, so that every band has the same mean.
+    image = scenes(1)[0]
+    turned = [np.stack([np.roll(row, shift) for row in image]) for shift in range(30)]
+    assert findings(desk, pictures(desk, np.stack(turned)), validation, least=30) == {}
+
+
+def test_tokens_that_differ_by_one_are_other_tokens(desk: Desk) -> None:
+    card = {"inputs": {"ids": {"kind": "tensor", "array": "ids", "dtype": "int64"}}}
+    ids = RNG.integers(0, 99, (30, 20))
+    sets = [desk.prepare(desk.npz(name, ids=ids + shift), card) for name, shift in (("a", 0), ("b", 1))]
+    assert findings(desk, *sets) == {}

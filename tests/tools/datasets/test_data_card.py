@@ -162,3 +162,26 @@ def test_a_card_in_the_call_that_is_no_json_is_refused(desk: Desk) -> None:
         deep = [deep]
     for content in (deep, {1, 2}):
         assert desk.refusal(desk.npz(image=scenes(3)), {"inputs": content}).code is Code.CARD_INVALID
+
+
+@pytest.mark.promise("P9")
+def test_a_card_in_the_call_that_overrules_another_one_is_reported_with_the_differing_fields(desk: Desk) -> None:
+    path = desk.npz(x=np.zeros((2, 3)), y=np.arange(2))
+    entry = {"kind": "tensor", "array": "x"}
+    beside = desk.root / "data.card.json"
+    beside.write_text(json.dumps({"inputs": {"x": {**entry, "scale": 0.5}}, "label": "y"}))
+    said = f"the card in the call was used instead of the one at {beside}, which differs in inputs.x.scale, label"
+    assert said in desk.prepare(path, {"inputs": {"x": entry}}).echo
+    same = desk.prepare(path, {"label": "y", "inputs": {"x": {**entry, "scale": 0.5, "std": 1}}})
+    assert not any("instead of" in said for said in same.echo)
+    assert same.digest == desk.prepare(path, None).digest
+    beside.write_text("{")
+    assert any(f"the one at {beside} cannot be: " in said for said in desk.prepare(path, {"inputs": {"x": entry}}).echo)
+
+
+def test_a_card_in_the_call_for_a_folder_that_has_one_is_reported_too(desk: Desk) -> None:
+    folder = desk.root / "set"
+    picture(folder / "a.png", np.zeros((8, 8), np.uint8))
+    (folder / "card.json").write_text(json.dumps({"inputs": {"x": {"kind": "image"}}}))
+    echo = desk.prepare(folder, {"inputs": {"x": {"kind": "image", "colour": "BGR"}}}).echo
+    assert any("which differs in inputs.x.colour" in said for said in echo)

@@ -216,7 +216,7 @@ def test_an_array_that_unpacks_beyond_reason_is_refused_unread(desk: Desk, monke
 
 
 def test_a_single_sample_of_gigabytes_is_refused_unread(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgewright.tools.datasets.read_npz.MOST_SAMPLE_BYTES", 1000)
+    monkeypatch.setattr("edgewright.tools.datasets.read_arrays.MOST_SAMPLE_BYTES", 1000)
     assert desk.refusal(desk.npz(x=np.zeros((1, 300), np.float32))).facts["sample_bytes"] == 1200
 
 

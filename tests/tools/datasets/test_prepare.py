@@ -65,8 +65,19 @@ def test_the_index_names_every_file_in_the_format_of_the_probe(desk: Desk, path:
 
 
 def test_sample_digests_are_those_of_the_raw_content(desk: Desk, path: Path) -> None:
-    first = hashlib.sha256(b"(32, 32, 1)" + scenes(6)[0].astype(np.float64).tobytes()).digest()
+    first = hashlib.sha256(b"(32, 32, 1)" + scenes(6)[0].tobytes()).digest()
     assert desk.open(path, GRAY).contents[0].tobytes() == first
+
+
+@pytest.mark.promise("P7")
+def test_sample_digests_do_not_depend_on_the_element_type(desk: Desk) -> None:
+    whole, real = RNG.integers(0, 255, (4, 9)), RNG.standard_normal((4, 9)).astype(np.float32)
+    for values, kinds in ((whole, ("uint8", "int64", "float32")), (whole - 300, ("int16", "float64")), (real, ("f8",))):
+        first = desk.open(desk.npz("first", x=values), TENSOR_CARD).contents
+        for kind in kinds:
+            again = desk.open(desk.npz("again", x=values.astype(kind)), TENSOR_CARD).contents
+            np.testing.assert_array_equal(first, again)
+    assert len({tuple(row) for row in desk.open(desk.npz("all", x=np.vstack([whole, whole + 1]))).contents}) == 8
 
 
 def test_the_same_data_has_the_same_digest_and_any_change_another(desk: Desk, path: Path) -> None:
@@ -142,7 +153,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(desk: Desk, monkeypatch
         return plain(content, *options)  # type: ignore[call-overload,no-any-return]
 
     monkeypatch.setattr(np, "frombuffer", watched)
-    monkeypatch.setattr("edgewright.tools.datasets.read_npz.BLOCK_BYTES", 4000)
+    monkeypatch.setattr("edgewright.tools.datasets.read_arrays.BLOCK_BYTES", 4000)
     desk.prepare(desk.npz(x=np.zeros((5000, 25))))
     assert largest <= 4000
 

@@ -1,4 +1,4 @@
-"""The samples of an .npz file: one row a sample in each array, and labels in an array of their own.
+"""The samples of named arrays: one row a sample in each, and labels in an array of their own.
 
 Ragged data is stored as two arrays: `NAME`, all samples flattened one after the other, and `NAME.shapes`, int64 of
 shape (n, rank).
@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.datasets.annotations import checked_boxes
+from edgewright.tools.datasets.arrays import ArrayHeader, Arrays
 from edgewright.tools.datasets.card import Card, ImageInput
 from edgewright.tools.datasets.decoding import IGNORED, TRUTH_WIDTH, Answers
 from edgewright.tools.datasets.labels import labels_of, numeric_labels
 from edgewright.tools.datasets.masks import check_mask
-from edgewright.tools.datasets.npz import ArrayHeader, NpzFile
-from edgewright.tools.datasets.samples import BLOCK_BYTES, Array, Block, Mark, Samples
+from edgewright.tools.datasets.samples import BLOCK_BYTES, Array, Block, Mark, Samples, parts_of
 from edgewright.tools.legible import legible
 from edgewright.tools.probe.columns import Column
 
 MOST_SAMPLE_BYTES = 1 << 30
 
 
-def read_npz(file: NpzFile, card: Card) -> Samples:
-    """Return the samples of an .npz file as the card describes them; `file` must stay open while they are read.
+def read_arrays(file: Arrays, card: Card) -> Samples:
+    """Return the samples of arrays as the card describes them; `file` must stay open while they are read.
 
     Raises:
         Refused: DATA_INVALID or DATA_EMPTY with the array and what is wrong with it, CARD_INVALID for a card that is
@@ -57,8 +57,8 @@ def read_npz(file: NpzFile, card: Card) -> Samples:
 
     labels = _labels(file, card, n)
     if labels is None or card.answers not in {Answers.BOXES, Answers.MAP}:
-        return Samples(n, labels, card.classes, blocks)
-    return Samples(n, None, card.classes, blocks, mark=_mark(file, card, labels))
+        return Samples(n, labels, card.classes, lambda: parts_of(blocks()))
+    return Samples(n, None, card.classes, lambda: parts_of(blocks()), mark=_mark(file, card, labels))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class _Column:
         return int(self.shapes.prod(axis=1).max(initial=0)) * self.header.dtype.itemsize
 
 
-def _column(file: NpzFile, name: str) -> _Column:
+def _column(file: Arrays, name: str) -> _Column:
     header = file.header(name)
     if header.dtype.kind not in "biuf":
         file.refuse(f"the array {header} does not hold numbers", "store samples as whole or floating numbers")
@@ -104,7 +104,7 @@ def _column(file: NpzFile, name: str) -> _Column:
     return column
 
 
-def _shapes(file: NpzFile, values: ArrayHeader, least: int = 1) -> NDArray[np.int64]:
+def _shapes(file: Arrays, values: ArrayHeader, least: int = 1) -> NDArray[np.int64]:
     """Return the shapes of a ragged array's samples, after they were compared with the number of its values."""
     header = file.header(f"{values.name}.shapes")
     if header.dtype.kind not in "iu" or len(header.shape) != 2 or len(values.shape) != 1:
@@ -123,7 +123,7 @@ def _shapes(file: NpzFile, values: ArrayHeader, least: int = 1) -> NDArray[np.in
     return shapes
 
 
-def _check_pictures(file: NpzFile, column: _Column) -> None:
+def _check_pictures(file: Arrays, column: _Column) -> None:
     header = column.header
     if header.dtype != np.uint8 or column.rank not in {2, 3}:
         file.refuse(
@@ -132,7 +132,7 @@ def _check_pictures(file: NpzFile, column: _Column) -> None:
         )
 
 
-def _stacked(file: NpzFile, column: _Column, step: int) -> Iterator[Array]:
+def _stacked(file: Arrays, column: _Column, step: int) -> Iterator[Array]:
     native = column.header.dtype.newbyteorder("=")
     if column.shapes is None:
         counts = (min(step, column.n - start) for start in range(0, column.n, step))
@@ -144,7 +144,7 @@ def _stacked(file: NpzFile, column: _Column, step: int) -> Iterator[Array]:
         yield flat.astype(native, copy=False).reshape(1, *shape)
 
 
-def _with_channels(file: NpzFile, name: str, pictures: Array, first: int) -> Array:
+def _with_channels(file: Arrays, name: str, pictures: Array, first: int) -> Array:
     stacked = pictures[..., np.newaxis] if pictures.ndim == 3 else pictures
     if stacked.shape[3] not in {1, 3}:
         file.refuse(
@@ -155,14 +155,14 @@ def _with_channels(file: NpzFile, name: str, pictures: Array, first: int) -> Arr
     return stacked
 
 
-def _labels(file: NpzFile, card: Card, n: int) -> Column | None:
+def _labels(file: Arrays, card: Card, n: int) -> Column | None:
     if card.label is None:
         return None
     if not isinstance(card.label, str):
         raise Refused.because(
             Code.CARD_INVALID,
             "the data card's label",
-            "it names files, and labels of an .npz lie in one of its arrays",
+            "it names files, and labels of arrays lie in one of them",
             f"name one of {', '.join(legible(name, 60) for name in file.names[:20])}",
             "P9",
         )
@@ -179,7 +179,7 @@ def _labels(file: NpzFile, card: Card, n: int) -> Column | None:
     return Column(numeric_labels(values, None, len(values), what), shapes)
 
 
-def _mark(file: NpzFile, card: Card, labels: Column) -> Mark:
+def _mark(file: Arrays, card: Card, labels: Column) -> Mark:
     """Return what reads boxes (class, left, top, right, bottom, perhaps crowd) or masks from the labels."""
     where = f"{file.path}, array '{legible(str(card.label))}'"
 
