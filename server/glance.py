@@ -11,7 +11,7 @@ from edgewright.server.replies import harmless
 from edgewright.state.phases import Phase
 from edgewright.state.run import Run
 from edgewright.tools.package.markdown import megabytes
-from edgewright.tools.package.variants import Variant, tradeoffs
+from edgewright.tools.package.variants import Variant, told_apart, tradeoffs
 
 UNMEASURED = state_block.UNMEASURED
 
@@ -21,7 +21,7 @@ class Row:
     """One variant that was tried, in words.
 
     Attributes:
-        name: Of its file.
+        name: Of its file, with its number where several are called so.
         accuracy: Its metric.
         time: Its time relative to the baseline's, with the interval.
         size: Of its file.
@@ -83,6 +83,7 @@ class Glance:
 def glance(house: House, run: Run) -> Glance:
     """Return what there is to see of a run as it is shown today."""
     variants, stop, fields = tradeoffs(run), stop_of(run), state_block.fields(run)
+    called = told_apart({variant.number: variant.artifact.name for variant in variants})
     if stop:
         del fields["blockers"]  # it is said in full
     return Glance(
@@ -94,7 +95,7 @@ def glance(house: House, run: Run) -> Glance:
         fields={name: str(value) for name, value in fields.items()},
         metric=run.started.metric,
         caption=_caption(variants),
-        rows=tuple(map(_row, variants)),
+        rows=tuple(_row(variant, called[variant.number]) for variant in variants),
         work=_work(house, run),
     )
 
@@ -105,11 +106,11 @@ def _caption(variants: Sequence[Variant]) -> str:
     return f"{''.join(floors)}Times relative to the baseline's: {'; '.join(sorted(labels)) or UNMEASURED}"
 
 
-def _row(variant: Variant) -> Row:
+def _row(variant: Variant, name: str) -> Row:
     ratio, verdict = variant.ratio, variant.verdict
     accepted = f", accepted at {variant.waiver.level}" if variant.waiver else ""
     return Row(
-        name=variant.artifact.name,
+        name=name,
         accuracy=f"{variant.accuracy.value:.4f}" if variant.accuracy else UNMEASURED,
         time=f"{ratio.median:.2f}x ({ratio.low:.2f} to {ratio.high:.2f})" if ratio else _alone(variant),
         size=f"{megabytes(variant.artifact.size_bytes)} MB",

@@ -51,8 +51,8 @@ const bridge = new AppBridge(
   client, { name: "host", version: "1" }, { serverTools: {}, openLinks: {} }, { hostContext: { theme: order.scheme } },
 );
 const initialized = new Promise((resolve) => { bridge.oninitialized = resolve; });
-bridge.onsizechange = ({ height }) => tab.setViewportSize({ width: order.width, height }).then(() =>
-  tab.evaluate((high) => { document.getElementById("view").style.height = `${high}px`; }, height));
+let height = 0;
+bridge.onsizechange = (size) => { height = size.height; };
 await bridge.connect(relay);
 const forward = bridge.oncalltool;
 bridge.oncalltool = (params, extra) => {
@@ -92,6 +92,7 @@ const shown = await frame.evaluate(() => {
 await frame.evaluate(readFileSync(`${modules}/axe-core/axe.min.js`, "utf8"));
 const { violations } = await frame.evaluate(() => axe.run());
 const found = violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map((node) => node.html.slice(0, 200)) }));
+await tab.evaluate((high) => { document.getElementById("view").style.height = `${high}px`; }, height);
 await tab.screenshot({ path: order.screenshot, fullPage: true });
 process.stdout.write(JSON.stringify({ fetched, said, called, again: called.slice(before), shown, found }));
 await browser.close();

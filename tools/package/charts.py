@@ -164,22 +164,31 @@ def latency(data: Data) -> Chart:
     dots = marks.mark_point(filled=True, size=70, opacity=1).encode(
         x=x, y="share:Q", color=colour, tooltip=["name:N", "percentile:N", "ms:Q"]
     )
-    # Only the percentiles that lie apart are named on the curve; the hovering text and the table have all.
-    names = (
-        marks.transform_filter("datum.percentile != 'P99'")
-        .mark_text(align="left", dx=8, dy=10, fontSize=12)
-        .encode(x=x, y="share:Q", text="percentile:N")
-    )
-    return alt.layer(lines, dots, names).properties(
+    names = [layer.encode(x=x, y="share:Q", text="percentile:N") for layer in _named_apart(values)]
+    return alt.layer(lines, dots, *names).properties(
         width=WIDTH, height=HEIGHT, title=_title("Times of single inferences", data["label"])
     )
 
 
+def _named_apart(marks: list[dict[str, Any]]) -> list[alt.Chart]:
+    """Return the names of P50 and P95 away from each other: on the left of the faster curve, on the right of the other.
+
+    Only percentiles that lie apart are named on the curve; the hovering text and the table have all.
+    """
+    shown = [mark for mark in marks if mark["percentile"] != "P99"]
+    slowest = {p: max(m["ms"] for m in shown if m["percentile"] == p) for p in {m["percentile"] for m in shown}}
+    right = [mark for mark in shown if mark["ms"] == slowest[mark["percentile"]]]
+    left = [mark for mark in shown if mark not in right]
+    return [
+        _points(right).mark_text(align="left", dx=8, dy=10, fontSize=FONT_PX),
+        _points(left).mark_text(align="right", dx=-8, dy=-8, fontSize=FONT_PX),
+    ]
+
+
 def drift(data: Data) -> Chart:
     """Return how percentiles changed over a long measurement, and where the device was first held back."""
-    points = [{**point, "minutes": point["s"] / 60} for point in data["points"]]
-    order = data["order"]
-    x = alt.X("minutes:Q", title="Minutes of measurement", scale=alt.Scale(zero=True, nice=False))
+    points, order = data["points"], data["order"]
+    x = alt.X("s:Q", title="Seconds of measurement", scale=alt.Scale(zero=True, nice=False), axis=alt.Axis(tickCount=6))
     # A change below a twentieth is not to fill the picture.
     y = alt.Y("ms:Q", title="Time of one inference (ms)", scale=alt.Scale(domain=_room(_widened(points)), nice=False))
     colour = alt.Color(
@@ -190,7 +199,7 @@ def drift(data: Data) -> Chart:
     )
     dash = alt.StrokeDash("percentile:N", legend=None, scale=alt.Scale(domain=["P50", "P95"], range=[[1, 0], [6, 3]]))
     lines = _points(points).mark_line(size=2.5).encode(x=x, y=y, color=colour, strokeDash=dash)
-    tooltip = ["name:N", "percentile:N", "minutes:Q", "ms:Q"]
+    tooltip = ["name:N", "percentile:N", "s:Q", "ms:Q"]
     dots = _points(points).mark_point(filled=True, size=45, opacity=1).encode(x=x, y=y, color=colour, tooltip=tooltip)
     last = max(point["s"] for point in points)
     names = (
@@ -213,11 +222,11 @@ def _held_back(data: Data) -> list[alt.Chart]:
     """Return the moment from which the device was held back, with its name, where there was one."""
     if data["throttled_s"] is None:
         return []
-    moment = _points([{"minutes": data["throttled_s"] / 60, "name": "throttling began"}])
+    moment = _points([{"s": data["throttled_s"], "name": "throttling began"}])
     return [
-        moment.mark_rule(color=VERMILION, size=2, strokeDash=[8, 4]).encode(x="minutes:Q"),
+        moment.mark_rule(color=VERMILION, size=2, strokeDash=[8, 4]).encode(x="s:Q"),
         moment.mark_text(align="left", dx=5, dy=10, color=VERMILION, fontSize=FONT_PX, fontWeight="bold").encode(
-            x="minutes:Q", y=alt.value(0), text="name:N"
+            x="s:Q", y=alt.value(0), text="name:N"
         ),
     ]
 
@@ -269,10 +278,9 @@ def _column(bars: list[dict[str, Any]], field: str, title: str, colour: str, *, 
 
 def sizes(data: Data) -> Chart:
     """Return the file size of every variant."""
-    values = [{**bar, "row": f"{number}. {bar['name']}"} for number, bar in enumerate(data["bars"])]
-    bars = _points(values).encode(
+    bars = _points(data["bars"]).encode(
         x=alt.X("mb:Q", title="File size (MB)", scale=_longer([bar["mb"] for bar in data["bars"]])),
-        y=alt.Y("row:N", title=None, sort=None, axis=alt.Axis(labelLimit=260)),
+        y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=260)),
         tooltip=["name:N", "mb:Q", "status:N"],
     )
     texts = bars.mark_text(align="left", dx=4, fontSize=FONT_PX).encode(text="text:N")
@@ -349,7 +357,7 @@ def _room(values: list[float]) -> list[float]:
     """Return a domain with room around the values: points on the frame are hard to see."""
     low, high = min(values), max(values)
     margin = 0.12 * (high - low) or 0.05 * abs(high) or 1.0
-    return [low - margin, high + margin]
+    return [max(0.0, low - margin) if low >= 0 else low - margin, high + margin]
 
 
 def _longer(values: list[float], room: float = 1.15) -> alt.Scale:

@@ -16,7 +16,7 @@ from edgewright.state.verdict import floor_of
 from edgewright.tools.inheritance import inherited
 from edgewright.tools.legible import legible
 from edgewright.tools.package.markdown import megabytes
-from edgewright.tools.package.variants import Variant, tradeoffs, variant_of
+from edgewright.tools.package.variants import Variant, told_apart, tradeoffs, variant_of
 
 INSTALL_LINE = "pip install 'edgewright[charts]'"
 DRAWING_S = 120
@@ -130,7 +130,10 @@ def tradeoff_data(run: Run) -> Data | None:
     if run.profiled is None or not variants:
         return None
     baseline = run.profiled.baseline
-    points = [point for variant in variants if (point := _point(variant, run.started.model_name))]
+    called = _called(run)
+    points = [
+        point for variant in variants if (point := _point(variant, called[variant.number], run.started.model_name))
+    ]
     # Where times do not speak of the device, they say nothing of the target either (P6).
     target = run.started.latency_target_ms if run.tells(baseline.latency) else None
     return {
@@ -144,23 +147,25 @@ def tradeoff_data(run: Run) -> Data | None:
     }
 
 
-def _name(variant: Variant) -> str:
-    return "Baseline" if variant.number == 0 else legible(variant.artifact.name, NAME_CHARACTERS)
+def _called(run: Run) -> dict[int, str]:
+    """Return what pictures call each variant, by its number."""
+    called = {variant.number: legible(variant.artifact.name, NAME_CHARACTERS) for variant in tradeoffs(run)}
+    return told_apart({**called, 0: "Baseline"})
 
 
-def _short(variant: Variant, model: str) -> str:
+def _short(name: str, variant: Variant, model: str) -> str:
     """Return the part of a name that tells variants apart."""
-    return _name(variant).removeprefix(f"{model}_").removesuffix(f".{variant.artifact.format}")
+    return name.removeprefix(f"{model}_").replace(f".{variant.artifact.format}", "")
 
 
-def _point(variant: Variant, model: str) -> Data | None:
+def _point(variant: Variant, name: str, model: str) -> Data | None:
     if variant.accuracy is None or (variant.number and variant.ratio is None):
         return None
     ratio = variant.ratio
     verdict = "waived" if variant.failed and variant.waiver else "fails" if variant.failed else "passes"
     return {
-        "name": _name(variant),
-        "short": _short(variant, model),
+        "name": name,
+        "short": _short(name, variant, model),
         "time": ratio.median if ratio else 1.0,
         "low": ratio.low if ratio else 1.0,
         "high": ratio.high if ratio else 1.0,
@@ -193,7 +198,7 @@ def latency_data(run: Run, path_of: PathOf) -> Data | None:
         return None
     shown = {"Baseline": variant.beside}
     if variant.number:
-        shown[legible(variant.artifact.name, NAME_CHARACTERS)] = variant.latency
+        shown[_called(run)[variant.number]] = variant.latency
     curves = [point for name, latency in shown.items() for point in _curve(name, latency, path_of)]
     marks = [
         {"name": name, "percentile": f"P{p}", "ms": value}
@@ -228,7 +233,7 @@ def drift_data(run: Run) -> Data | None:
     latency = alone if alone and alone.drift else variant.latency
     if latency is None or latency.drift is None:
         return None
-    shown = {_name(variant): latency.drift}
+    shown = {_called(run)[variant.number]: latency.drift}
     if variant.number and latency is not alone and variant.beside and variant.beside.drift:
         shown = {"Baseline": variant.beside.drift, **shown}
     return {
@@ -297,9 +302,10 @@ def _end(name: str) -> str:
 
 def size_data(run: Run) -> Data | None:
     """Return the file size of every variant."""
+    called = _called(run)
     bars = [
         {
-            "name": _name(variant),
+            "name": called[variant.number],
             "mb": variant.artifact.size_bytes / 1e6,
             "text": f"{megabytes(variant.artifact.size_bytes)} MB",
             "status": str(variant.status),

@@ -49,6 +49,16 @@ def test_every_variant_tried_is_a_point_with_its_interval_and_the_floor_and_targ
     assert data["label"] == "Host Estimate (not target hardware)"
 
 
+def test_two_ways_to_make_a_file_of_one_name_are_two_points_with_names_of_their_own() -> None:
+    run = tried()
+    name = "toy_with_a_name_that_is_longer_than_a_picture_has_room_for.onnx"
+    steps = tuple(replace(step, artifact=replace(step.artifact, name=name)) for step in run.steps)
+    data = tradeoff_data(replace(run, steps=steps))
+    assert data is not None
+    for names in ([point[kind] for point in data["points"]] for kind in ("name", "short")):
+        assert len(set(names)) == len(TRIED) + 1
+
+
 @pytest.mark.promise("P6")
 def test_a_latency_target_is_not_drawn_where_the_times_are_not_the_devices() -> None:
     run = tried()

@@ -9,7 +9,7 @@ import run_builder as past
 from edgewright.state.artifacts import Device
 from edgewright.state.phases import Phase
 from edgewright.state.run import fold
-from edgewright.tools.package.variants import Status, tradeoffs, unmeasured, variant_of
+from edgewright.tools.package.variants import Status, told_apart, tradeoffs, unmeasured, variant_of
 
 
 def test_a_hostile_name_becomes_a_safe_file_name() -> None:
@@ -27,6 +27,10 @@ def test_tradeoffs_list_the_baseline_and_every_candidate_with_its_fate() -> None
     assert [variant.speedup for variant in found] == [1.0, 1.25, None]
     assert tradeoffs(past.run_in(Phase.PROFILE)) == ()
     assert tradeoffs(past.run_in(Phase.VALIDATE))[1].status is Status.OPEN
+
+
+def test_variants_of_one_name_are_told_apart_by_their_numbers() -> None:
+    assert told_apart({0: "a", 1: "b", 2: "b"}) == {0: "a", 1: "b (1)", 2: "b (2)"}
 
 
 @pytest.mark.promise("P10")
