@@ -92,8 +92,10 @@ const shown = await frame.evaluate(() => {
 await frame.evaluate(readFileSync(`${modules}/axe-core/axe.min.js`, "utf8"));
 const { violations } = await frame.evaluate(() => axe.run());
 const found = violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map((node) => node.html.slice(0, 200)) }));
+await tab.setViewportSize({ width: order.width, height });
 await tab.evaluate((high) => { document.getElementById("view").style.height = `${high}px`; }, height);
-await tab.screenshot({ path: order.screenshot, fullPage: true });
+await frame.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
+await tab.screenshot({ path: order.screenshot });
 process.stdout.write(JSON.stringify({ fetched, said, called, again: called.slice(before), shown, found }));
 await browser.close();
 await client.close();

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import run_builder as build
+from PIL import Image
 from report_run import TRIED, tried_events
 
 from edgewright.server.house import House
@@ -55,7 +57,20 @@ def test_the_view_shows_the_record_fetches_nothing_and_is_accessible(
     # The chart is asked for where the answer does not bring it, and again when somebody looks again after a change.
     assert seen["called"] == ([] if tool == "report" else ["report"]) + ["get_state"]
     _check_shown(seen["shown"])
-    assert screenshot.stat().st_size > 10_000
+    _check_picture(screenshot, scheme)
+
+
+def _check_picture(path: Path, scheme: str) -> None:
+    """Check that the whole view was drawn once, down to its last line, in the colours of the scheme."""
+    pixels = np.asarray(Image.open(path).convert("L")).astype(int)
+    paper = pixels[0, 0]
+    assert (paper > 200) is np.bool_(scheme == "light")
+    written = np.abs(pixels - paper) > 60
+    left, right = np.hsplit(written, 2)
+    assert not np.array_equal(left, right)
+    last, first = int(np.nonzero(written.any(axis=1))[0].max()), int(np.nonzero(written.any(axis=1))[0].min())
+    assert first < 60
+    assert len(pixels) - 60 < last
 
 
 def _check_shown(shown: dict[str, Any]) -> None:
