@@ -34,8 +34,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.mark.promise("P3", "P6")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("tool", ["get_state", "report"])
+@pytest.mark.parametrize(("tool", "scheme"), [("get_state", "dark"), ("report", "light")])
 def test_the_view_shows_the_record_fetches_nothing_and_is_accessible(
     settings: Settings, tmp_path: Path, browse: Browse, tool: str, scheme: str
 ) -> None:
