@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-pi test test-system check format requirements schemas transcript clean
+.PHONY: demo demo-pi test test-system check format requirements schemas transcript pictures clean
 
 demo: $(READY)
 	$(BIN)/edgewright demo
@@ -47,6 +47,11 @@ schemas: $(READY)
 transcript: $(READY)
 	$(BIN)/edgewright demo --record $(VENV)/transcript.md
 	$(BIN)/python tests/support/readme_blocks.py README.md transcript $(VENV)/transcript.md
+
+# The README's pictures come from a run on this machine, seen in Chromium; needs what `test-system` needs.
+pictures: $(READY)
+	tests/system/install $(BIN)
+	$(BIN)/python tests/support/readme_pictures.py docs/pictures
 
 clean:
 	rm -rf $(VENV)

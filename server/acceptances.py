@@ -54,11 +54,12 @@ def figures(run: Run, subject: Subject) -> list[str]:
     stop = stop_of(run)
     lines = [f"Run: {run.id} ({run.started.model_name} for {run.started.target_device})"]
     if stop is not None and subject.kind == "accuracy":
-        lines += _of_stop(stop)
+        lines += stop_figures(stop)
     return [*lines, f"To be accepted: {subject.sentence}"]
 
 
-def _of_stop(stop: Stop) -> list[str]:
+def stop_figures(stop: Stop) -> list[str]:
+    """Return the figures of a failing verdict and what could be done instead, a line each."""
     verdict = stop.verdict
     lines = [
         f"Metric: {verdict.metric} (n={verdict.n})",

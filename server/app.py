@@ -8,6 +8,7 @@ from importlib.metadata import version
 import anyio
 from mcp.server import MCPServer
 
+from edgewright.server.apps.run_view import run_view
 from edgewright.server.catalog import CATALOG
 from edgewright.server.changes import Changes
 from edgewright.server.completions import add_completions
@@ -45,6 +46,7 @@ def build_server(settings: Settings) -> MCPServer[House]:
         instructions=INSTRUCTIONS,
         version=version("edgewright"),
         tools=[EdgewrightTool.of(spec, door, house, changes) for spec in CATALOG.values()],
+        extensions=[run_view()],
         lifespan=lifespan,
         subscriptions=changes.bus,
         log_level="WARNING",

@@ -25,6 +25,7 @@ class ToolSpec:
         plan: What it does once granted; `None` for tools that only read or steer jobs.
         read_only: Whether it changes nothing.
         reply: The form of its answers.
+        shows_run: Whether a client that can shows the run beside its answers (`edgewright.server.apps`).
     """
 
     name: str
@@ -34,6 +35,7 @@ class ToolSpec:
     plan: plans.Planner | None = None
     read_only: bool = False
     reply: type[Reply | Found] = Reply
+    shows_run: bool = False
 
     @property
     def annotations(self) -> ToolAnnotations:
@@ -111,6 +113,7 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 "the agreement with the original's answers. " + _LONG + "Next: decide.",
                 requests.Validate,
                 plans.plan_validate,
+                shows_run=True,
             ),
             ToolSpec(
                 "decide",
@@ -124,11 +127,11 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
             ToolSpec(
                 "accept_tradeoff",
                 "Ask a person to accept what is refused",
-                "Ask the person at the client to accept a failing verdict, an unfit calibration set or another format "
-                "than the device's, exactly as it was measured. Legal where one of these is refused. The answer is the "
-                "person's and no argument; it counts as L1, relayed by the client. Where the operator demands more "
-                "(default L2), nobody is asked, and the reply has the command that a person types. Next, once: "
-                "decide(keep), quantize or package.",
+                "Ask the person at the client to accept a failing verdict, an unfit calibration set, another format "
+                "than the device's or a missing sustained run, exactly as it was measured. Legal where one of these is "
+                "refused. The answer is the person's and no argument; it counts as L1, relayed by the client. Where "
+                "the operator demands more (default L2), nobody is asked, and the reply has the command that a person "
+                "types. Next, once: decide(keep), quantize or package.",
                 requests.AcceptTradeoff,
             ),
             ToolSpec(
@@ -151,6 +154,7 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 "not known is called unmeasured. Up to 20 s for html.",
                 requests.Report,
                 read_only=True,
+                shows_run=True,
             ),
             ToolSpec(
                 "get_state",
@@ -160,6 +164,7 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 "Immediate; changes nothing.",
                 requests.GetState,
                 read_only=True,
+                shows_run=True,
             ),
             ToolSpec(
                 "get_job",

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +17,7 @@ from edgewright.server.settings import Settings, config_file
 from edgewright.server.target import add_parser as target_parser
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import EdgewrightError
+from edgewright.state.waivers import KINDS
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -52,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("runs", help="list the runs")
     state = commands.add_parser("state", help="show where a run stands")
     state.add_argument("run")
+    watching = commands.add_parser("watch", help="a run at a glance in this terminal, with live progress")
+    watching.add_argument("run")
     report = commands.add_parser("report", help="the report on a run: Markdown, JSON, or one HTML file")
     report.add_argument("run")
     report.add_argument("--format", choices=["markdown", "json", "html"], default="markdown")
@@ -86,7 +90,7 @@ def _add_approval(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     commands.add_parser("enrol", help="set the passphrase and make the keys that acceptances and manifests rest on")
     approve = commands.add_parser("approve", help="accept, as a person, what is refused on a run")
     approve.add_argument("run")
-    approve.add_argument("--kind", choices=["accuracy", "calibration", "format"], default="", help="what to accept")
+    approve.add_argument("--kind", choices=KINDS, default="", help="what to accept")
     approve.add_argument("--hours", type=float, default=24, help="how long it is good, a week at most")
     way = approve.add_mutually_exclusive_group()
     way.add_argument("--page", action="store_true", help="on a page on loopback instead of this terminal")
@@ -181,6 +185,24 @@ def state(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def watch(arguments: argparse.Namespace) -> int:
+    """Show a run while it moves."""
+    from edgewright.server.house import House
+    from edgewright.state.errors import Refused
+    from edgewright.tools.extras import install_line
+
+    if find_spec("rich") is None:
+        raise EdgewrightError(f"watching needs rich, which is not installed: {install_line('watch')}")
+    from edgewright.server.watch import watch
+
+    try:
+        watch(House.open(_settings(arguments)), arguments.run)
+    except Refused as refused:
+        print(refused.refusal.sentence, file=sys.stderr)
+        return 1
+    return 0
+
+
 def enrol(arguments: argparse.Namespace) -> int:
     """Let a person enrol."""
     from edgewright.server.approve import enrol
@@ -268,6 +290,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "target": target,
         "runs": runs,
         "state": state,
+        "watch": watch,
         "enrol": enrol,
         "approve": approve,
         "verify": verify,

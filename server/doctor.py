@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -11,7 +12,7 @@ from edgewright.server.settings import Settings, config_file
 from edgewright.tools.authority import signatures
 from edgewright.tools.authority.enrolment import Authority
 from edgewright.tools.confinement import landlock_abi
-from edgewright.tools.extras import EXTRA_OF, missing_modules
+from edgewright.tools.extras import EXTRA_OF, install_line, missing_modules
 from edgewright.tools.package import pictures
 from edgewright.tools.runtimes.grid import RUNTIMES, version_of
 
@@ -50,12 +51,13 @@ def _people(settings: Settings) -> list[Line]:
     ssh = "" if signatures.available() else "install OpenSSH's client (Debian: apt install openssh-client)"
     authority = Authority(settings.state_folder)
     enrolled = f"{authority.tries_left} tries left" if authority.is_enrolled else "nobody: manifests are unsigned"
-    drawn = pictures.available()
+    drawn, watched = pictures.available(), find_spec("rich") is not None
     return [
         ("ssh-keygen", "missing" if ssh else "there", ssh, False),
         ("enrolled", enrolled, "" if authority.is_enrolled else "edgewright enrol", False),
         ("least level", f"{settings.least_level}: {settings.least_level.meaning}", "", False),
         ("charts", "there" if drawn else "missing", "" if drawn else pictures.INSTALL_LINE, False),
+        ("watch (rich)", "there" if watched else "missing", "" if watched else install_line("watch"), False),
     ]
 
 

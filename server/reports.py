@@ -22,7 +22,7 @@ class Reported:
     """A report for a client: the reply, and the pictures to show beside it."""
 
     reply: Reply
-    shown: tuple[bytes, ...]
+    shown: tuple[Picture, ...]
 
 
 def markdown(run: Run) -> str:
@@ -85,7 +85,7 @@ def report_on(house: House, name: str, form: str) -> Reported:
         next=legal_next(run),
         detail=figures(run, datetime.now(UTC).date()) if form == "json" else {},
     )
-    return Reported(reply, tuple(picture.png for picture in pictures if picture.name == SHOWN))
+    return Reported(reply, tuple(picture for picture in pictures if picture.name == SHOWN))
 
 
 def _run(house: House, name: str) -> Run:

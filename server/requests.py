@@ -161,7 +161,7 @@ class AcceptTradeoff(Request):
     """Arguments of `accept_tradeoff`. What a person decides is none of them."""
 
     run: RunHandle
-    kind: Literal["accuracy", "calibration", "format"] | None = Field(
+    kind: Literal["accuracy", "calibration", "format", "sustained"] | None = Field(
         None, description="What to ask about, where more than one thing is refused; default: the first"
     )
     idempotency_key: Key = ""

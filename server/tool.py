@@ -15,6 +15,7 @@ from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import BaseModel, PrivateAttr
 
 from edgewright.server import answers, reports, requests
+from edgewright.server.apps import run_view
 from edgewright.server.asking import Asker
 from edgewright.server.catalog import ToolSpec
 from edgewright.server.changes import Changes
@@ -51,6 +52,7 @@ class EdgewrightTool(Tool):
             is_async=True,
             context_kwarg=None,
             annotations=spec.annotations,
+            meta=dict(run_view.TOOL_META) if spec.shows_run else None,
         )
         tool._spec, tool._door, tool._house, tool._changes = spec, door, house, changes
         return tool
@@ -63,13 +65,21 @@ class EdgewrightTool(Tool):
     ) -> CallToolResult | InputRequiredResult:
         """Answer one call: a reply, a refusal with the legal calls, or a question to the person at the client."""
         try:
-            return await self._answer(parse(self._spec, arguments), context)
+            result = await self._answer(parse(self._spec, arguments), context)
         except Refused as refused:
             named = arguments.get("run")
             run = await anyio.to_thread.run_sync(self._run_named, named) if isinstance(named, str) else None
-            return _refusal(refused.refusal, run)
+            result = _refusal(refused.refusal, run)
         except (CorruptLedger, CorruptArtifact) as corrupt:
             return _refusal(_corruption(self._spec.name, corrupt), None)
+        if self._spec.shows_run and isinstance(result, CallToolResult):
+            await anyio.to_thread.run_sync(self._add_view, result)
+        return result
+
+    def _add_view(self, result: CallToolResult) -> None:
+        """Add what a view in the chat shows of the run that the answer is about."""
+        if run := self._run_named(str(result.structured_content.get("run", ""))):
+            result.meta = {**(result.meta or {}), **run_view.of_run(self._house, run)}
 
     async def _answer(
         self, request: requests.Request, context: Context[Any, Any]
@@ -81,7 +91,11 @@ class EdgewrightTool(Tool):
                 return to_result(await anyio.to_thread.run_sync(answers.state_of, self._house, request))
             case requests.Report():
                 reported = await anyio.to_thread.run_sync(reports.report_on, self._house, request.run, request.format)
-                return to_result(reported.reply, reported.shown)
+                result = to_result(reported.reply, [picture.png for picture in reported.shown])
+                result.meta = {
+                    name: part for each in reported.shown for name, part in run_view.of_picture(each).items()
+                }
+                return result
             case requests.SearchKnowledge() | requests.SearchCodeExamples():
                 return to_result(await anyio.to_thread.run_sync(search, self._house.library, request))
             case requests.GetJob():

@@ -6,9 +6,10 @@ from datetime import datetime
 from edgewright.state.artifacts import Artifact, Device, Format
 from edgewright.state.errors import Code
 from edgewright.state.policy import Level, Rule
+from edgewright.state.protocols import ProtocolName
 from edgewright.state.run import Run, Step
 from edgewright.state.verdict import Outcome
-from edgewright.state.waivers import AccuracyLoss, OtherFormat, Subject, UnfitCalibration, Waiver
+from edgewright.state.waivers import AccuracyLoss, NotSustained, OtherFormat, Subject, UnfitCalibration, Waiver
 
 
 def accuracy_loss(run: Run, step: Step, rule: Rule) -> AccuracyLoss | None:
@@ -46,6 +47,19 @@ def other_format(artifact: Artifact, device: Device, wanted: Format) -> OtherFor
     if artifact.format is wanted:
         return None
     return OtherFormat(artifact.sha256, str(device), str(artifact.format), str(wanted))
+
+
+def not_sustained(run: Run, step: Step) -> NotSustained | None:
+    """Return how long a file was timed on the run's target at most; `None` where that was enough, or is no matter."""
+    if run.started.target is None:
+        return None
+    alone = [found.latency for found in run.sustained if found.latency.artifact == step.artifact.sha256]
+    beside = [step.benchmark.candidate] if step.benchmark else []
+    protocols = [latency.protocol for latency in (*alone, *beside)]
+    if any(protocol.name is ProtocolName.SUSTAINED for protocol in protocols):
+        return None
+    longest = max(protocols, key=lambda protocol: protocol.duration_s, default=None)
+    return NotSustained(step.artifact.sha256, run.started.target, longest.title if longest else "none")
 
 
 def given(run: Run, subject: Subject, step: Step | None = None) -> tuple[Waiver, ...]:

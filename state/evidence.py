@@ -294,6 +294,8 @@ class Graph:
         operators: Operator type to count.
         inputs: What it takes.
         outputs: What it gives.
+        stored_bytes: Operator type to the bytes of the file that its stored tensors take; each counts once, for the
+            first operator that reads it. Empty in records from before it was looked at.
     """
 
     opset: int
@@ -305,6 +307,7 @@ class Graph:
     operators: Mapping[str, int]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    stored_bytes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

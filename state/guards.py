@@ -14,7 +14,7 @@ from edgewright.state.errors import Code, Refusal
 from edgewright.state.evidence import Benchmark
 from edgewright.state.phases import TABLE, Call, Phase, legal_calls
 from edgewright.state.policy import is_agreement
-from edgewright.state.protocols import BASELINE_RUNS, ProtocolName
+from edgewright.state.protocols import BASELINE_RUNS
 from edgewright.state.run import Run, Step
 from edgewright.state.target_guards import protocol_is_sustained, protocol_long_enough, target_measures
 from edgewright.state.verdict import Outcome
@@ -221,18 +221,15 @@ def format_fits_device(run: Run | None, asked: Asked) -> Refusal | None:
 def sustained_on_target(run: Run | None, asked: Asked) -> Refusal | None:
     """What ships for an enrolled target was run there for minutes on end, so that heat had its say (P6)."""
     step = shipped(run, asked) if run else None
-    if run is None or step is None or run.started.target is None:
-        return None
-    alone = [sustained.latency for sustained in run.sustained if sustained.latency.artifact == step.artifact.sha256]
-    beside = [step.benchmark.candidate] if step.benchmark else []
-    if any(latency.protocol.name is ProtocolName.SUSTAINED for latency in (*alone, *beside)):
+    subject = acceptance.not_sustained(run, step) if run and step else None
+    if run is None or step is None or subject is None or accepted(run, subject, asked):
         return None
     return Refusal(
         Code.SUSTAINED_MISSING,
-        f"packaging {step.artifact.name} for {run.started.target}",
+        f"packaging {step.artifact.name} for {subject.target}",
         "no sustained run of it is recorded there, so nobody knows what heat does to its latency",
         "call benchmark(protocol='sustained') first; it takes some minutes",
-        {"artifact": step.artifact.sha256, "target": run.started.target},
+        {"artifact": step.artifact.sha256, "target": subject.target},
         ("P6",),
     )
 
@@ -320,7 +317,7 @@ def acceptable(run: Run, asked: Asked) -> tuple[Subject, ...]:
     if run.open_step is None:
         device = run.started.target_device
         wrong = acceptance.other_format(step.artifact, device, FORMAT_OF_DEVICE[device])
-        found = [acceptance.unfit_calibration(run), wrong, *found]
+        found = [acceptance.unfit_calibration(run), wrong, *found, acceptance.not_sustained(run, step)]
     return tuple(
         subject
         for subject in found

@@ -7,7 +7,7 @@ thing that a person may accept is one more class here, and its builder in `edgew
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from edgewright.state.policy import Level
 
@@ -91,7 +91,32 @@ class OtherFormat:
         )
 
 
-Subject = AccuracyLoss | UnfitCalibration | OtherFormat
+@dataclass(frozen=True)
+class NotSustained:
+    """A file that was not run on its target for minutes on end (P6, P10).
+
+    Attributes:
+        artifact: SHA-256 of what is shipped.
+        target: Alias of the target.
+        protocol: The longest that it was timed under there, in words.
+    """
+
+    artifact: str
+    target: str
+    protocol: str
+    kind: Literal["sustained"] = "sustained"
+
+    @property
+    def sentence(self) -> str:
+        """What is accepted."""
+        return (
+            f"one package for {self.target} without a sustained run there (the longest protocol was {self.protocol}), "
+            f"of the file {self.artifact}"
+        )
+
+
+Subject = AccuracyLoss | UnfitCalibration | OtherFormat | NotSustained
+KINDS: tuple[str, ...] = tuple(subject.kind for subject in get_args(Subject))
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,14 @@ def test_the_readme_shows_a_transcript_that_the_demo_wrote() -> None:
     assert re.findall(r"<- REFUSED \[(\w+)\]", transcript) == codes
 
 
+def test_every_picture_of_the_readme_is_there_and_small() -> None:
+    named = set(re.findall(r"docs/pictures/[\w.-]+", README))
+    kept = {str(path.relative_to(ROOT)) for path in (ROOT / "docs/pictures").iterdir()}
+    assert named
+    assert named == kept
+    assert [name for name in kept if (ROOT / name).stat().st_size > 200_000] == []
+
+
 @pytest.mark.parametrize("promise", [f"P{number}" for number in range(1, 13)])
 def test_every_promise_has_tests_that_name_it(promise: str) -> None:
     marked = re.compile(rf'mark\.promise\([^)]*"{promise}"')

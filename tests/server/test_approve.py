@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import run_builder as build
+from workflow import Connect
 
 from edgewright.server.acceptances import draft, grant, pending, read_signed, signed
 from edgewright.server.house import House
@@ -24,6 +26,8 @@ from edgewright.state.run import Run
 from edgewright.state.waivers import Waiver
 from edgewright.tools.authority.enrolment import Authority, Cost, WrongPassphrase
 from edgewright.tools.authority.signatures import Namespace, verify
+
+pytestmark = pytest.mark.anyio
 
 RUN = "run-abc"
 SECONDS = 60
@@ -98,6 +102,39 @@ def test_a_person_enrols_and_accepts_at_a_terminal_and_the_passphrase_is_left_no
     assert PASSPHRASE not in shown + typed
     files = [path for path in settings.state_folder.rglob("*") if path.is_file()]
     assert [path for path in files if PASSPHRASE.encode() in path.read_bytes()] == []
+
+
+# Stands before OpenSSH's tool, and writes down what any program on this machine could see of it.
+SPY = """#!/bin/sh
+for seen in self/environ self/cmdline $PPID/environ $PPID/cmdline; do tr '\\0' '\\n' < /proc/$seen >> SEEN; done
+printf '%s\\n' "$@" >> SEEN
+exec TOOL "$@"
+"""
+
+
+@pytest.mark.promise("P3", "P4")
+async def test_the_passphrase_is_in_no_argument_environment_answer_or_file(
+    settings: Settings, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, tool = tmp_path / "seen", shutil.which("ssh-keygen")
+    (tmp_path / "bin").mkdir()
+    spy = tmp_path / "bin" / "ssh-keygen"
+    spy.write_text(SPY.replace("SEEN", str(seen)).replace("TOOL", str(tool)), encoding="utf-8")
+    spy.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{spy.parent}:{os.environ['PATH']}")
+    hold(settings)
+    folder = ("--state-folder", str(settings.state_folder))
+    at_a_terminal("enrol", *folder, answers={"New passphrase": PASSPHRASE, "Once more": PASSPHRASE})
+    answers = {"Type ACCEPT": "ACCEPT", "Your name": "Ada", "Why": "a demo", "Passphrase": PASSPHRASE}
+    status, shown = at_a_terminal("approve", RUN, *folder, answers=answers)
+    assert status == 0, shown
+    async with connect() as client:
+        answered = [(await client.call_tool("get_state", {"run": RUN, "detail": "full"})).model_dump_json()]
+        answered += [str(tool.input_schema) for tool in (await client.list_tools()).tools]
+    left = [path.read_text(errors="replace") for path in settings.state_folder.rglob("*") if path.is_file()]
+    assert "approve" in seen.read_text()  # it did watch
+    for text in (seen.read_text(), *answered, *left):
+        assert PASSPHRASE not in text
 
 
 @pytest.mark.promise("P3")

@@ -18,6 +18,7 @@ from mcp.types import (
 )
 from workflow import Connect, content, demo_arguments, done, refused
 
+from edgewright.server.apps.run_view import RUN_VIEW_URI
 from edgewright.server.resources import REPORT_URI
 from edgewright.server.settings import Settings
 from edgewright.state.artifacts import Device
@@ -166,7 +167,7 @@ async def test_the_state_of_an_unknown_run_is_not_found(connect: Connect, era: s
 async def test_the_fixed_resources_are_listed_and_readable(connect: Connect) -> None:
     async with connect() as client:
         listed = {str(resource.uri) for resource in (await client.list_resources()).resources}
-        assert listed == {"edgewright://data-card", "edgewright://manifest-schema"}
+        assert listed == {"edgewright://data-card", "edgewright://manifest-schema", RUN_VIEW_URI}
         assert "data card" in await text_of(client, "edgewright://data-card")
         Draft202012Validator.check_schema(json.loads(await text_of(client, "edgewright://manifest-schema")))
         templates = {t.uri_template for t in (await client.list_resource_templates()).resource_templates}

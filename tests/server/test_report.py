@@ -22,6 +22,7 @@ from edgewright.tools.package.pictures import Drawn, Picture
 pytestmark = pytest.mark.anyio
 
 RUN = "run-abc"
+SHOWN = ("tradeoff", "drift", "operators", "weights", "sizes")
 HEADINGS = ("## Model Optimization Report: toy", "## Optimization Tradeoff Analysis: toy")
 
 
@@ -47,7 +48,7 @@ async def test_a_chat_gets_both_documents_and_the_chart_of_the_tradeoff(
     (image,) = [part for part in result.content if part.type == "image"]
     assert base64.b64decode(image.data).startswith(b"\x89PNG")
     written = [Path(path) for path in reply["numbers"]["pictures"]]
-    assert [path.name for path in written] == [f"{RUN}-{name}.png" for name in ("tradeoff", "operators", "sizes")]
+    assert [path.name for path in written] == [f"{RUN}-{name}.png" for name in SHOWN]
     assert all(path.exists() for path in written)
 
 
@@ -98,7 +99,7 @@ async def test_the_page_is_one_file_that_fetches_nothing(house: House) -> None:
 async def test_a_name_from_a_model_file_is_no_markup_on_the_page() -> None:
     evil = "</script><img src=x onerror=alert(1)>"
     run = fold("run", tried_events(build.started(model_name=evil)))
-    picture = Picture("tradeoff", evil, {"title": evil}, b"png", evil)
+    picture = Picture("tradeoff", evil, {"title": evil}, b"png", "<svg/>", evil)
     page = Page()
     page.feed(page_of(evil, reports.markdown(run), Drawn((picture,), "/* the library */")))
     assert page.fetched == ["data:image/png;base64,cG5n"]

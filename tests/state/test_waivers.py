@@ -207,6 +207,29 @@ def test_another_format_than_the_devices_can_be_accepted_for_one_package_of_exac
     assert refusal_for(packaged, build.asked(Call.PACKAGE)) is not None
 
 
+@pytest.mark.promise("P6", "P10")
+def test_a_package_without_its_sustained_run_can_be_accepted_once_for_exactly_that_file_and_protocol() -> None:
+    on_target = (build.started(target="bench"), build.profiled())
+    asked = build.asked(Call.PACKAGE, enrolled={"bench": Device.CPU_GENERIC})
+    run = fold("run", on_target)
+    refusal = refusal_for(run, asked)
+    assert refusal is not None
+    assert refusal.code is Code.SUSTAINED_MISSING
+    (subject,) = acceptable(run, build.asked(Call.ACCEPT))
+    assert (subject.kind, "without a sustained run there" in subject.sentence) == ("sustained", True)
+    given = apply(run, WaiverGranted(replace(HONEST, subject=subject)))
+    assert refusal_for(given, asked) is None
+    strict = replace(asked, policy=Policy(least_level=Level.SIGNED))
+    assert refusal_for(given, strict) is not None
+    kept = [build.candidate(), build.benchmarked(OF), build.validated(OF), Kept(OF)]
+    other = fold("run", [*on_target, WaiverGranted(replace(HONEST, subject=subject)), *kept])
+    assert refusal_for(other, asked) is not None  # another file, timed for longer
+    packaged = apply(given, build.packaged(build.ORIGINAL.sha256))
+    assert refusal_for(packaged, asked) is not None
+    lasted = apply(run, build.sustained(build.ORIGINAL.sha256))
+    assert acceptable(lasted, build.asked(Call.ACCEPT)) == ()
+
+
 @pytest.mark.promise("P3")
 def test_a_waiver_ends_with_the_tolerance_that_it_was_given_under() -> None:
     run = with_waiver(HONEST)

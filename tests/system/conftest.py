@@ -1,8 +1,12 @@
 """What `tests/system/install` has put beside the environment."""
 
+import json
 import os
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +47,31 @@ def older() -> Path:
 def modules() -> Path:
     """Where the packages of npm lie, among them what drives the browser."""
     return _installed(SYSTEM / "node_modules/playwright-core").parent
+
+
+Browse = Callable[..., dict[str, Any]]
+"""Runs a script of this folder that drives a browser; returns what it saw: `browse(script, *arguments, said=stdin)`."""
+
+
+@pytest.fixture
+def browse(node: Path, modules: Path, environment: dict[str, str]) -> Browse:
+    """What opens a page in Debian's Chromium."""
+
+    def browsed(script: str, *arguments: str, said: str = "") -> dict[str, Any]:
+        ended = subprocess.run(
+            [str(node), str(Path(__file__).with_name(script)), str(modules), *arguments],
+            input=said,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        seen: dict[str, Any] = json.loads(ended.stdout)
+        return seen
+
+    return browsed
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """The report's page in Debian's Chromium, without a network: it draws, says nothing wrong, and is readable to all."""
 
-import json
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from report_run import TRIED, raw_times, tried
@@ -13,7 +13,7 @@ from edgewright.tools.package.pictures import draw
 
 pytestmark = pytest.mark.system
 
-SCRIPT = Path(__file__).with_name("report_in_browser.cjs")
+Browse = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +29,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_opens_offline_draws_the_records_points_and_is_accessible(
-    written: Path, node: Path, environment: dict[str, str], modules: Path, scheme: str
+    written: Path, browse: Browse, scheme: str
 ) -> None:
     screenshot = written.with_name(f"{scheme}.png")
-    ended = subprocess.run(
-        [str(node), str(SCRIPT), str(modules), str(written), str(screenshot), scheme],
-        env=environment,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    seen = json.loads(ended.stdout)
+    seen = browse("report_in_browser.cjs", str(written), str(screenshot), scheme)
     assert [address for address in seen["fetched"] if not address.startswith(("file://", "data:"))] == []
     assert seen["said"] == []
     wanted = {(f"toy_{word}.onnx", ratio, value) for word, ratio, value, _ in TRIED} | {("Baseline", 1.0, 0.9)}

@@ -21,6 +21,8 @@ from edgewright.tools.legible import legible
 
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----\n", "-----END SSH SIGNATURE-----\n"
 _LINE_CHARACTERS = 70
+# Magic and version (PROTOCOL.sshsig). The tool takes lower versions for this one, and no signature is over that field.
+_PREAMBLE = b"SSHSIG" + (1).to_bytes(4, "big")
 LONGEST_CHARACTERS = 20_000
 SECONDS = 60  # a token waits for a touch
 
@@ -118,6 +120,8 @@ def _written_anew(signature: str) -> str | None:
     try:
         blob = base64.b64decode(signature[len(_BEGIN) : -len(_END)].replace("\n", ""), validate=True)
     except (binascii.Error, ValueError):
+        return None
+    if not blob.startswith(_PREAMBLE):
         return None
     text = base64.b64encode(blob).decode("ascii")
     lines = [text[start : start + _LINE_CHARACTERS] for start in range(0, len(text), _LINE_CHARACTERS)]

@@ -97,7 +97,21 @@ class TfliteModel:
             operators={legible(name): count for name, count in operators.most_common()},
             inputs=self.inputs,
             outputs=self.outputs,
+            stored_bytes={legible(name): size for name, size in self._stored_bytes().most_common()},
         )
+
+    def _stored_bytes(self) -> Counter[str]:
+        """Return the bytes of stored tensors by the operator that first reads each; a buffer counts once."""
+        sizes: Counter[str] = Counter()
+        seen: set[int] = set()
+        for graph in self.objects.subgraphs:
+            for operator in _operators(graph):
+                for tensor in (graph.tensors[index] for index in indices(operator.inputs) if index >= 0):
+                    data = data_of(tensor, self.objects)
+                    if data is not None and tensor.buffer not in seen:
+                        seen.add(tensor.buffer)
+                        sizes[self._name(operator)] += len(data)
+        return sizes
 
     def fingerprint(self) -> str:
         """Return a digest of operators, options, tensors and weights; names and metadata do not count."""

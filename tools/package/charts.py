@@ -4,7 +4,8 @@ Colours are those of Okabe and Ito (Color Universal Design, 2008), told apart by
 text say everything once more.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +13,7 @@ import altair as alt
 
 Data = Mapping[str, Any]  # plain JSON, of the form that `edgewright.tools.package.pictures` gives
 
-Chart = alt.LayerChart | alt.FacetChart  # what `alt.layer` says it returns
+Chart = alt.LayerChart | alt.FacetChart | alt.HConcatChart  # what `alt.layer` and `alt.hconcat` say they return
 
 WIDTH, HEIGHT = 560, 320
 FONT_PX, CHARACTER_PX = 12, 6.4
@@ -40,12 +41,7 @@ def tradeoff(data: Data) -> Chart:
     front = _points(points).transform_filter("datum.front").mark_line(color=GREY, strokeDash=[2, 2], size=1.5)
     bars = _points(points).mark_rule(size=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour)
     dots = _points(points).mark_point(size=110, filled=True, opacity=1)
-    names = [
-        _points([place])
-        .mark_text(align="left", baseline="middle", fontSize=FONT_PX)
-        .encode(x=alt.value(place["left"]), y=alt.value(place["middle"]), text="name:N")
-        for place in placed(data, across, up)
-    ]
+    names = [layer for place in placed(data, across, up) for layer in _written(place)]
     layers = [
         front.encode(x=x, y=y, order="time:Q"),
         *_rules(data),
@@ -91,6 +87,16 @@ def placed(data: Data, across: list[float], up: list[float]) -> list[dict[str, A
         taken.append(box)
         places.append({"name": name, "left": box[0], "middle": (box[1] + box[3]) / 2})
     return places
+
+
+def _written(place: dict[str, Any]) -> list[alt.Chart]:
+    """Return a name in its place, above a halo: where there was no free place it stays readable on a line."""
+    words = _points([place]).encode(x=alt.value(place["left"]), y=alt.value(place["middle"]), text="name:N")
+    text = words.mark_text(align="left", baseline="middle", fontSize=FONT_PX)
+    halo = words.mark_text(
+        align="left", baseline="middle", fontSize=FONT_PX, stroke="white", strokeWidth=4, opacity=0.85
+    )
+    return [halo, text]
 
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -158,72 +164,189 @@ def latency(data: Data) -> Chart:
     dots = marks.mark_point(filled=True, size=70, opacity=1).encode(
         x=x, y="share:Q", color=colour, tooltip=["name:N", "percentile:N", "ms:Q"]
     )
-    # Only the percentiles that lie apart are named on the curve; the hovering text and the table have all.
-    names = (
-        marks.transform_filter("datum.percentile != 'P99'")
-        .mark_text(align="left", dx=8, dy=10, fontSize=12)
-        .encode(x=x, y="share:Q", text="percentile:N")
-    )
-    return alt.layer(lines, dots, names).properties(
+    names = [layer.encode(x=x, y="share:Q", text="percentile:N") for layer in _named_apart(values)]
+    return alt.layer(lines, dots, *names).properties(
         width=WIDTH, height=HEIGHT, title=_title("Times of single inferences", data["label"])
     )
 
 
+def _named_apart(marks: list[dict[str, Any]]) -> list[alt.Chart]:
+    """Return the names of P50 and P95 away from each other: on the left of the faster curve, on the right of the other.
+
+    Only percentiles that lie apart are named on the curve; the hovering text and the table have all.
+    """
+    shown = [mark for mark in marks if mark["percentile"] != "P99"]
+    slowest = {p: max(m["ms"] for m in shown if m["percentile"] == p) for p in {m["percentile"] for m in shown}}
+    right = [mark for mark in shown if mark["ms"] == slowest[mark["percentile"]]]
+    left = [mark for mark in shown if mark not in right]
+    return [
+        _points(right).mark_text(align="left", dx=8, dy=10, fontSize=FONT_PX),
+        _points(left).mark_text(align="right", dx=-8, dy=-8, fontSize=FONT_PX),
+    ]
+
+
+def drift(data: Data) -> Chart:
+    """Return how percentiles changed over a long measurement, and where the device was first held back."""
+    points, order = data["points"], data["order"]
+    x = alt.X("s:Q", title="Seconds of measurement", scale=alt.Scale(zero=True, nice=False), axis=alt.Axis(tickCount=6))
+    # A change below a twentieth is not to fill the picture.
+    y = alt.Y("ms:Q", title="Time of one inference (ms)", scale=alt.Scale(domain=_room(_widened(points)), nice=False))
+    colour = alt.Color(
+        "name:N",
+        title=None,
+        scale=alt.Scale(domain=order, range=[GREY, BLUE][-len(order) :]),
+        legend=alt.Legend(orient="bottom", labelLimit=400),
+    )
+    dash = alt.StrokeDash("percentile:N", legend=None, scale=alt.Scale(domain=["P50", "P95"], range=[[1, 0], [6, 3]]))
+    lines = _points(points).mark_line(size=2.5).encode(x=x, y=y, color=colour, strokeDash=dash)
+    tooltip = ["name:N", "percentile:N", "s:Q", "ms:Q"]
+    dots = _points(points).mark_point(filled=True, size=45, opacity=1).encode(x=x, y=y, color=colour, tooltip=tooltip)
+    last = max(point["s"] for point in points)
+    names = (
+        _points([point for point in points if point["s"] == last])
+        .mark_text(align="left", dx=6, fontSize=FONT_PX)
+        .encode(x=x, y=y, text="percentile:N")
+    )
+    layers = [*_held_back(data), lines, dots, names]
+    return alt.layer(*layers).properties(
+        width=WIDTH, height=HEIGHT, title=_title("Times over a sustained run", f"{data['protocol']} · {data['label']}")
+    )
+
+
+def _widened(points: list[dict[str, Any]]) -> list[float]:
+    times = [point["ms"] for point in points]
+    return [*times, 0.95 * min(times), 1.05 * max(times)]
+
+
+def _held_back(data: Data) -> list[alt.Chart]:
+    """Return the moment from which the device was held back, with its name, where there was one."""
+    if data["throttled_s"] is None:
+        return []
+    moment = _points([{"s": data["throttled_s"], "name": "throttling began"}])
+    return [
+        moment.mark_rule(color=VERMILION, size=2, strokeDash=[8, 4]).encode(x="s:Q"),
+        moment.mark_text(align="left", dx=5, dy=10, color=VERMILION, fontSize=FONT_PX, fontWeight="bold").encode(
+            x="s:Q", y=alt.value(0), text="name:N"
+        ),
+    ]
+
+
 def operators(data: Data) -> Chart:
     """Return the time by operator of the unmodified model."""
+    title = _title("Time by operator, unmodified model", data["label"])
+    return _shares(data, "ms", "Milliseconds per inference", title)
+
+
+def weights(data: Data) -> Chart:
+    """Return the bytes by operator of the unmodified model."""
+    title = _title("Size by operator, unmodified model", "stored tensors, by the operator that reads them")
+    return _shares(data, "mb", "MB of the file", title)
+
+
+def _shares(data: Data, field: str, axis: str, title: alt.TitleParams) -> Chart:
     bars = _points(data["bars"]).encode(
-        x=alt.X("ms:Q", title="Milliseconds per inference", scale=_longer([bar["ms"] for bar in data["bars"]])),
+        x=alt.X(f"{field}:Q", title=axis, scale=_longer([bar[field] for bar in data["bars"]])),
         y=alt.Y("operator:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
-        tooltip=["operator:N", "ms:Q", "share:Q"],
+        tooltip=["operator:N", f"{field}:Q", "share:Q"],
     )
-    texts = bars.mark_text(align="left", dx=4, fontSize=12).encode(text=alt.Text("share:Q", format=".1%"))
-    return alt.layer(bars.mark_bar(color=BLUE), texts).properties(
-        width=WIDTH, height=alt.Step(28), title=_title("Time by operator, unmodified model", data["label"])
+    texts = bars.mark_text(align="left", dx=4, fontSize=FONT_PX).encode(text=alt.Text("share:Q", format=".1%"))
+    return alt.layer(bars.mark_bar(color=BLUE), texts).properties(width=WIDTH, height=alt.Step(28), title=title)
+
+
+def sensitivity(data: Data) -> Chart:
+    """Return what each group of operators costs in accuracy, and beside it what it takes of the time."""
+    timed = [bar for bar in data["bars"] if bar["ms"] is not None]
+    panels = [_column(data["bars"], "error", data["measure"], VERMILION, named=True)]
+    if timed:
+        panels.append(_column(timed, "ms", "Milliseconds per inference", BLUE, named=False))
+    shown = f"the {len(data['bars'])} worst of {data['groups']} groups"
+    title = _title("What each group costs", f"{shown} · times: {data['label']}" if timed else shown)
+    drawn: alt.HConcatChart = alt.hconcat(*panels, spacing=12).resolve_scale(y="shared").properties(title=title)
+    return drawn
+
+
+def _column(bars: list[dict[str, Any]], field: str, title: str, colour: str, *, named: bool) -> Chart:
+    axis = alt.Axis(labelLimit=220) if named else None
+    drawn = _points(bars).encode(
+        x=alt.X(f"{field}:Q", title=title, scale=_longer([bar[field] for bar in bars], room=1.3)),
+        y=alt.Y("group:N", title=None, sort=None, axis=axis),
+        tooltip=["group:N", "error:Q", "ms:Q"],
     )
+    texts = drawn.mark_text(align="left", dx=4, fontSize=FONT_PX).encode(text=alt.Text(f"{field}:Q", format=".3~g"))
+    return alt.layer(drawn.mark_bar(color=colour), texts).properties(width=WIDTH // 2 - 30, height=alt.Step(24))
 
 
 def sizes(data: Data) -> Chart:
     """Return the file size of every variant."""
-    values = [{**bar, "row": f"{number}. {bar['name']}"} for number, bar in enumerate(data["bars"])]
-    bars = _points(values).encode(
+    bars = _points(data["bars"]).encode(
         x=alt.X("mb:Q", title="File size (MB)", scale=_longer([bar["mb"] for bar in data["bars"]])),
-        y=alt.Y("row:N", title=None, sort=None, axis=alt.Axis(labelLimit=260)),
+        y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=260)),
         tooltip=["name:N", "mb:Q", "status:N"],
     )
-    texts = bars.mark_text(align="left", dx=4, fontSize=12).encode(text="text:N")
+    texts = bars.mark_text(align="left", dx=4, fontSize=FONT_PX).encode(text="text:N")
     colour = alt.condition("datum.status == 'kept'", alt.value(BLUE), alt.value("#A8A8A8"))
     return alt.layer(bars.mark_bar().encode(color=colour), texts).properties(
         width=WIDTH, height=alt.Step(28), title=_title("File size of every variant", "blue: kept")
     )
 
 
-CHARTS: Mapping[str, tuple[str, Callable[[Data], Chart]]] = MappingProxyType(
+@dataclass(frozen=True)
+class Kind:
+    """A kind of picture.
+
+    Attributes:
+        title: What it shows.
+        chart: Draws it from its data.
+        described: Says it in words, for whoever does not see it; a clause each.
+    """
+
+    title: str
+    chart: Callable[[Data], Chart]
+    described: Callable[[Data], Iterable[str]]
+
+
+def _of_tradeoff(data: Data) -> Iterator[str]:
+    yield f"Floor {data['floor']:.4f}"
+    for point in data["points"]:
+        yield f"{point['name']}: {data['metric']} {point['value']:.4f}, {point['time']:.2f}x the time"
+
+
+def _of_bars(name: str, text: Callable[[dict[str, Any]], str]) -> Callable[[Data], Iterator[str]]:
+    return lambda data: (f"{bar[name]} {text(bar)}" for bar in data["bars"])
+
+
+CHARTS: Mapping[str, Kind] = MappingProxyType(
     {
-        "tradeoff": ("Accuracy against time of every variant", tradeoff),
-        "latency": ("Distribution of inference times", latency),
-        "operators": ("Time by operator", operators),
-        "sizes": ("File sizes", sizes),
+        "tradeoff": Kind("Accuracy against time of every variant", tradeoff, _of_tradeoff),
+        "latency": Kind(
+            "Distribution of inference times",
+            latency,
+            lambda data: (f"{mark['name']} {mark['percentile']} {mark['ms']:.3g} ms" for mark in data["marks"]),
+        ),
+        "drift": Kind(
+            "Times over a sustained run", drift, lambda data: (line.removesuffix(".") for line in data["sentences"])
+        ),
+        "operators": Kind("Time by operator", operators, _of_bars("operator", lambda bar: f"{bar['share']:.1%}")),
+        "weights": Kind("Size by operator", weights, _of_bars("operator", lambda bar: f"{bar['share']:.1%}")),
+        "sizes": Kind("File sizes", sizes, _of_bars("name", lambda bar: f"{bar['mb']:.3g} MB")),
+        "sensitivity": Kind(
+            "Sensitivity by group", sensitivity, _of_bars("group", lambda bar: f"error {bar['error']:.3g}")
+        ),
     }
 )
 
 
 def specification(name: str, data: Data) -> dict[str, Any]:
     """Return a chart in Vega-Lite, its data inside."""
-    chart = CHARTS[name][1](data).configure(background="white", font=FONT, padding=12).configure_view(stroke="#DDDDDD")
-    content: dict[str, Any] = chart.configure_axis(labelFontSize=12, titleFontSize=13).to_dict()
+    chart = CHARTS[name].chart(data).configure(background="white", font=FONT, padding=12)
+    chart = chart.configure_view(stroke="#DDDDDD").configure_axis(labelFontSize=12, titleFontSize=13)
+    content: dict[str, Any] = chart.to_dict()
     return content
 
 
 def described(name: str, data: Data) -> str:
     """Return what a chart shows, for whoever does not see it."""
-    if name == "tradeoff":
-        points = (f"{p['name']}: {data['metric']} {p['value']:.4f}, {p['time']:.2f}x the time" for p in data["points"])
-        return f"Floor {data['floor']:.4f}. {'; '.join(points)}."
-    if name == "latency":
-        return "; ".join(f"{mark['name']} {mark['percentile']} {mark['ms']:.3g} ms" for mark in data["marks"]) + "."
-    if name == "operators":
-        return "; ".join(f"{bar['operator']} {bar['share']:.1%}" for bar in data["bars"]) + "."
-    return "; ".join(f"{bar['name']} {bar['mb']:.3g} MB" for bar in data["bars"]) + "."
+    return f"{'; '.join(CHARTS[name].described(data))}."
 
 
 def _title(text: str, subtitle: str) -> alt.TitleParams:
@@ -234,9 +357,9 @@ def _room(values: list[float]) -> list[float]:
     """Return a domain with room around the values: points on the frame are hard to see."""
     low, high = min(values), max(values)
     margin = 0.12 * (high - low) or 0.05 * abs(high) or 1.0
-    return [low - margin, high + margin]
+    return [max(0.0, low - margin) if low >= 0 else low - margin, high + margin]
 
 
-def _longer(values: list[float]) -> alt.Scale:
+def _longer(values: list[float], room: float = 1.15) -> alt.Scale:
     """Return a scale from zero with room for the text behind the longest bar."""
-    return alt.Scale(domain=[0, 1.15 * max(values) or 1.0], nice=False)
+    return alt.Scale(domain=[0, room * max(values) or 1.0], nice=False)

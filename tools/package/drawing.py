@@ -22,9 +22,10 @@ def main() -> None:
         pictures.append(
             {
                 "name": name,
-                "title": CHARTS[name][0],
+                "title": CHARTS[name].title,
                 "specification": drawn,
                 "png": vl_convert.vegalite_to_png(drawn, scale=SCALE).hex(),
+                "svg": vl_convert.vegalite_to_svg(drawn),
                 "described": described(name, data),
             }
         )

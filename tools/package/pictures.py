@@ -3,25 +3,27 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from edgewright.state.drift import Drift
 from edgewright.state.evidence import Latency
 from edgewright.state.run import Run
 from edgewright.state.verdict import floor_of
 from edgewright.tools.inheritance import inherited
 from edgewright.tools.legible import legible
 from edgewright.tools.package.markdown import megabytes
-from edgewright.tools.package.variants import Variant, tradeoffs, variant_of
+from edgewright.tools.package.variants import Variant, told_apart, tradeoffs, variant_of
 
 INSTALL_LINE = "pip install 'edgewright[charts]'"
 DRAWING_S = 120
-NAME_CHARACTERS = 40
+NAME_CHARACTERS, GROUP_CHARACTERS = 40, 32
 CURVE_POINTS = 200
 OPERATORS_SHOWN = 10
+GROUPS_SHOWN = 20
 
 Data = dict[str, Any]  # plain JSON, of the form that each function below gives
 PathOf = Callable[[str], Path]
@@ -36,6 +38,7 @@ class Picture:
         title: The same for people.
         specification: In Vega-Lite, with its data.
         png: The picture.
+        svg: The same without pixels, for a page that runs no script of ours.
         described: What it shows in words, for whoever does not see it.
     """
 
@@ -43,7 +46,23 @@ class Picture:
     title: str
     specification: dict[str, Any]
     png: bytes
+    svg: str
     described: str
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """One group of operators of a model, as an analysis of its sensitivity found it.
+
+    Attributes:
+        group: Its name.
+        error: Of the outputs where this group alone is in fewer bits.
+        latency_ms: Time that it takes of an inference; `None` where it was not measured.
+    """
+
+    group: str
+    error: float
+    latency_ms: float | None = None
 
 
 def available() -> bool:
@@ -62,19 +81,21 @@ class Drawn:
 def draw(run: Run, path_of: PathOf, *, interactive: bool = False) -> Drawn:
     """Return every picture that the evidence of a run carries; none where nothing that draws is installed.
 
-    It is drawn in a process of its own: what draws brings a whole JavaScript engine.
-
     Args:
         run: The run.
         path_of: Gives the path of a stored file by its digest.
         interactive: Whether a page is to draw them itself, too.
     """
-    data = picture_data(run, path_of)
+    return draw_data(picture_data(run, path_of), interactive=interactive)
+
+
+def draw_data(data: Mapping[str, Data], *, interactive: bool = False) -> Drawn:
+    """Return the pictures of these data by name, drawn in a process of its own: it takes a whole JavaScript engine."""
     if not data or not available():
         return Drawn()
     ended = subprocess.run(
         [sys.executable, "-I", "-m", "edgewright.tools.package.drawing"],
-        input=json.dumps({"data": data, "interactive": interactive}).encode(),
+        input=json.dumps({"data": dict(data), "interactive": interactive}).encode(),
         env=inherited(),
         capture_output=True,
         check=False,
@@ -92,7 +113,9 @@ def picture_data(run: Run, path_of: PathOf) -> dict[str, Data]:
     found = {
         "tradeoff": tradeoff_data(run),
         "latency": latency_data(run, path_of),
+        "drift": drift_data(run),
         "operators": operator_data(run),
+        "weights": weight_data(run),
         "sizes": size_data(run),
     }
     return {name: data for name, data in found.items() if data is not None}
@@ -107,7 +130,10 @@ def tradeoff_data(run: Run) -> Data | None:
     if run.profiled is None or not variants:
         return None
     baseline = run.profiled.baseline
-    points = [point for variant in variants if (point := _point(variant, run.started.model_name))]
+    called = _called(run)
+    points = [
+        point for variant in variants if (point := _point(variant, called[variant.number], run.started.model_name))
+    ]
     # Where times do not speak of the device, they say nothing of the target either (P6).
     target = run.started.latency_target_ms if run.tells(baseline.latency) else None
     return {
@@ -121,23 +147,25 @@ def tradeoff_data(run: Run) -> Data | None:
     }
 
 
-def _name(variant: Variant) -> str:
-    return "Baseline" if variant.number == 0 else legible(variant.artifact.name, NAME_CHARACTERS)
+def _called(run: Run) -> dict[int, str]:
+    """Return what pictures call each variant, by its number."""
+    called = {variant.number: legible(variant.artifact.name, NAME_CHARACTERS) for variant in tradeoffs(run)}
+    return told_apart({**called, 0: "Baseline"})
 
 
-def _short(variant: Variant, model: str) -> str:
+def _short(name: str, variant: Variant, model: str) -> str:
     """Return the part of a name that tells variants apart."""
-    return _name(variant).removeprefix(f"{model}_").removesuffix(f".{variant.artifact.format}")
+    return name.removeprefix(f"{model}_").replace(f".{variant.artifact.format}", "")
 
 
-def _point(variant: Variant, model: str) -> Data | None:
+def _point(variant: Variant, name: str, model: str) -> Data | None:
     if variant.accuracy is None or (variant.number and variant.ratio is None):
         return None
     ratio = variant.ratio
     verdict = "waived" if variant.failed and variant.waiver else "fails" if variant.failed else "passes"
     return {
-        "name": _name(variant),
-        "short": _short(variant, model),
+        "name": name,
+        "short": _short(name, variant, model),
         "time": ratio.median if ratio else 1.0,
         "low": ratio.low if ratio else 1.0,
         "high": ratio.high if ratio else 1.0,
@@ -170,7 +198,7 @@ def latency_data(run: Run, path_of: PathOf) -> Data | None:
         return None
     shown = {"Baseline": variant.beside}
     if variant.number:
-        shown[legible(variant.artifact.name, NAME_CHARACTERS)] = variant.latency
+        shown[_called(run)[variant.number]] = variant.latency
     curves = [point for name, latency in shown.items() for point in _curve(name, latency, path_of)]
     marks = [
         {"name": name, "percentile": f"P{p}", "ms": value}
@@ -196,6 +224,37 @@ def _curve(name: str, latency: Latency, path_of: PathOf) -> list[Data]:
     ]
 
 
+def drift_data(run: Run) -> Data | None:
+    """Return how the times of the best variant, and of the baseline beside it, changed over the longest measurement."""
+    variant = variant_of(run, None)
+    if variant is None:
+        return None
+    alone = variant.sustained.latency if variant.sustained else None
+    latency = alone if alone and alone.drift else variant.latency
+    if latency is None or latency.drift is None:
+        return None
+    shown = {_called(run)[variant.number]: latency.drift}
+    if variant.number and latency is not alone and variant.beside and variant.beside.drift:
+        shown = {"Baseline": variant.beside.drift, **shown}
+    return {
+        "label": str(latency.environment.label),
+        "protocol": latency.protocol.title,
+        "points": [point for name, drift in shown.items() for point in _windows(name, drift)],
+        "order": list(shown),
+        "throttled_s": latency.drift.throttled_after_s,
+        "sentences": [f"{name}: {drift.sentence}" for name, drift in shown.items()],
+    }
+
+
+def _windows(name: str, drift: Drift) -> list[Data]:
+    """Return a point for each window of each percentile, at the window's middle."""
+    return [
+        {"name": name, "percentile": f"P{trend.percentile}", "s": drift.window_s * (number + 0.5), "ms": value}
+        for trend in drift.trends
+        for number, value in enumerate(trend.values_ms)
+    ]
+
+
 def operator_data(run: Run) -> Data | None:
     """Return where the unmodified model spends its time, by the runtime's own profiler."""
     if run.profiled is None or not run.profiled.baseline.hot_spots:
@@ -208,11 +267,45 @@ def operator_data(run: Run) -> Data | None:
     return {"label": str(baseline.latency.environment.label), "bars": bars}
 
 
+def weight_data(run: Run) -> Data | None:
+    """Return what the unmodified model's file is made of: bytes of stored tensors by the operator that reads them."""
+    stored = run.profiled.baseline.graph.stored_bytes if run.profiled else {}
+    total = sum(stored.values())
+    ranked = sorted(stored.items(), key=lambda entry: -entry[1])[:OPERATORS_SHOWN]
+    bars = [
+        {"operator": legible(name, NAME_CHARACTERS), "mb": size / 1e6, "share": size / total} for name, size in ranked
+    ]
+    return {"bars": bars} if total else None
+
+
+def sensitivity_data(rows: Iterable[Sensitivity], *, measure: str, label: str) -> Data | None:
+    """Return what a picture of an analysis shows: the groups with the largest errors, the worst first.
+
+    Args:
+        rows: One a group.
+        measure: What the error is, in words for an axis.
+        label: Where the times were taken.
+    """
+    ranked = sorted(rows, key=lambda row: -row.error)
+    bars = [
+        {"group": f"{rank}. {_end(row.group)}", "error": row.error, "ms": row.latency_ms}
+        for rank, row in enumerate(ranked[:GROUPS_SHOWN], start=1)
+    ]
+    return {"measure": measure, "label": label, "groups": len(ranked), "bars": bars} if bars else None
+
+
+def _end(name: str) -> str:
+    """Return the end of a long name: groups of one model begin alike."""
+    shown = legible(name)
+    return shown if len(shown) <= GROUP_CHARACTERS else f"…{shown[1 - GROUP_CHARACTERS :]}"
+
+
 def size_data(run: Run) -> Data | None:
     """Return the file size of every variant."""
+    called = _called(run)
     bars = [
         {
-            "name": _name(variant),
+            "name": called[variant.number],
             "mb": variant.artifact.size_bytes / 1e6,
             "text": f"{megabytes(variant.artifact.size_bytes)} MB",
             "status": str(variant.status),

@@ -1,7 +1,8 @@
 """Every variant of a model that a run tried, each with all that was measured of it: what tables are made of."""
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
@@ -99,6 +100,12 @@ def tradeoffs(run: Run) -> tuple[Variant, ...]:
         return ()
     steps = (*run.steps, run.open_step) if run.open_step else run.steps
     return (_baseline(run), *(_candidate(run, number, step) for number, step in enumerate(steps, start=1)))
+
+
+def told_apart(names: Mapping[int, str]) -> dict[int, str]:
+    """Return the names of variants by number, with the number where several are called alike."""
+    count = Counter(names.values())
+    return {number: f"{name} ({number})" if count[name] > 1 else name for number, name in names.items()}
 
 
 def lineage(run: Run, artifact: Artifact) -> tuple[Artifact, ...]:

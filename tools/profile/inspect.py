@@ -43,7 +43,20 @@ def inspect_model(model: ModelProto) -> Graph:
         operators={legible(name): count for name, count in operators.most_common()},
         inputs=inputs_of(model),
         outputs=tuple(_spec(value) for value in model.graph.output),
+        stored_bytes={legible(name): size for name, size in stored_bytes_of(flat).most_common()},
     )
+
+
+def stored_bytes_of(model: ModelProto) -> Counter[str]:
+    """Return the bytes that stored tensors take in the file, by the type of the first operator that reads each."""
+    reader: dict[str, str] = {}
+    for node in nodes(model):
+        for name in node.input:
+            reader.setdefault(name, node.op_type)
+    sizes: Counter[str] = Counter()
+    for name, tensor in tensors(model):
+        sizes[reader.get(name, "other")] += tensor.ByteSize()
+    return sizes
 
 
 def inputs_of(model: ModelProto) -> tuple[TensorSpec, ...]:

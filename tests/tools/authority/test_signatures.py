@@ -1,5 +1,6 @@
 """OpenSSH's own tool makes and checks every signature; what is not exactly what was signed does not hold."""
 
+import base64
 import subprocess
 from pathlib import Path
 
@@ -50,6 +51,12 @@ def test_no_byte_of_what_was_signed_or_of_its_signature_can_change(authority: Au
             check(content, signature, Namespace.MANIFEST)
     places = range(0, len(signature), 17)
     altered = [signature[:place] + chr(ord(signature[place]) ^ 1) + signature[place + 1 :] for place in places]
+    blob = bytearray(base64.b64decode("".join(signature.splitlines()[1:-1])))
+    assert blob[9] == 1
+    blob[9] = 0  # the version, which the tool itself lets pass
+    text = base64.b64encode(blob).decode()
+    lower = [text[start : start + 70] for start in range(0, len(text), 70)]
+    altered.append("\n".join([signature.splitlines()[0], *lower, signature.splitlines()[-1], ""]))
     for other in [*altered, signature + "\n", "note\n" + signature, signature.replace("\n", "\r\n"), "", "\0"]:
         with pytest.raises(BadSignature):
             check(CONTENT, other, Namespace.MANIFEST)

@@ -21,6 +21,9 @@ def test_the_demo_model_is_known_by_operators_parameters_work_and_interface() ->
     assert graph.parameters == 216 + 216 + 576 + 10368 + 432 + 2304 + 31104 + 648 + 5184 + 720 + 432 + 10
     work = 196 * (216 + 216 + 576) + 49 * (10368 + 432 + 2304) + 16 * (31104 + 648 + 5184) + 720
     assert graph.macs == work
+    axes = graph.stored_bytes["MEAN"]
+    assert sum(graph.stored_bytes.values()) - axes == 4 * graph.parameters
+    assert graph.stored_bytes["FULLY_CONNECTED"] == 4 * (720 + 10)
     assert graph.inputs == (TensorSpec("image", "float32", (None, 28, 28, 1)),)
     assert graph.outputs == (TensorSpec("logits", "float32", (None, 10)),)
 

@@ -9,12 +9,23 @@ import numpy as np
 import pytest
 import run_builder as build
 from PIL import Image
-from report_run import TRIED, raw_times, tried
+from report_run import DRIFT, STORED_BYTES, TRIED, raw_times, tried
 
 from edgewright.state.artifacts import Device
 from edgewright.state.phases import Phase
 from edgewright.tools.package import charts, pictures
-from edgewright.tools.package.pictures import Drawn, draw, picture_data, tradeoff_data
+from edgewright.tools.package.pictures import (
+    GROUPS_SHOWN,
+    Drawn,
+    Sensitivity,
+    draw,
+    draw_data,
+    drift_data,
+    picture_data,
+    sensitivity_data,
+    tradeoff_data,
+    weight_data,
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +47,16 @@ def test_every_variant_tried_is_a_point_with_its_interval_and_the_floor_and_targ
     assert data["floor"] == pytest.approx(0.882)
     assert data["target"] == pytest.approx(0.6)
     assert data["label"] == "Host Estimate (not target hardware)"
+
+
+def test_two_ways_to_make_a_file_of_one_name_are_two_points_with_names_of_their_own() -> None:
+    run = tried()
+    name = "toy_with_a_name_that_is_longer_than_a_picture_has_room_for.onnx"
+    steps = tuple(replace(step, artifact=replace(step.artifact, name=name)) for step in run.steps)
+    data = tradeoff_data(replace(run, steps=steps))
+    assert data is not None
+    for names in ([point[kind] for point in data["points"]] for kind in ("name", "short")):
+        assert len(set(names)) == len(TRIED) + 1
 
 
 @pytest.mark.promise("P6")
@@ -76,12 +97,80 @@ def test_the_curve_is_that_of_the_raw_times(tmp_path: Path) -> None:
     assert data["order"] == ["Baseline", "toy_static_int8.onnx"]
 
 
+@pytest.mark.promise("P6", "P10")
+def test_a_sustained_run_is_drawn_window_by_window_with_the_moment_the_device_was_held_back() -> None:
+    data = drift_data(tried())
+    assert data is not None
+    for trend in DRIFT.trends:
+        points = [point for point in data["points"] if point["percentile"] == f"P{trend.percentile}"]
+        assert [point["ms"] for point in points] == list(trend.values_ms)
+        assert [point["s"] for point in points] == [15.0 + 30.0 * number for number in range(10)]
+    assert (data["order"], data["throttled_s"]) == (["toy_static_int8.onnx"], 210.0)
+    assert data["protocol"] == "sustained"
+    assert "Throttling began after 210 s" in data["sentences"][0]
+
+
+def test_without_a_sustained_run_no_drift_is_drawn() -> None:
+    assert drift_data(build.run_in(Phase.PACKAGE)) is None
+
+
+def test_baseline_and_candidate_are_drawn_together_where_they_took_turns_for_long() -> None:
+    run = build.run_in(Phase.PACKAGE)
+    step = run.steps[0]
+    assert step.benchmark is not None
+    long = replace(
+        step.benchmark,
+        candidate=replace(step.benchmark.candidate, drift=DRIFT),
+        baseline=replace(step.benchmark.baseline, drift=DRIFT),
+    )
+    data = drift_data(replace(run, steps=(replace(step, benchmark=long),)))
+    assert data is not None
+    assert data["order"] == ["Baseline", "toy_candidate.onnx"]
+    assert len(data["points"]) == 40
+
+
+def test_the_file_is_drawn_by_the_operators_that_read_its_tensors() -> None:
+    data = weight_data(tried())
+    assert data is not None
+    assert {bar["operator"]: round(bar["mb"] * 1e6) for bar in data["bars"]} == STORED_BYTES
+    assert sum(bar["share"] for bar in data["bars"]) == pytest.approx(1)
+
+
+ROWS = [Sensitivity(f"/features/{n}/conv", 0.5 / (n + 1), 0.1 * (n % 5) or None) for n in range(30)]
+
+
+def test_the_groups_that_cost_most_are_drawn_worst_first_with_the_time_that_they_take() -> None:
+    data = sensitivity_data(ROWS, measure="Error of the outputs", label="Host Estimate (not target hardware)")
+    assert data is not None
+    assert [bar["error"] for bar in data["bars"]] == [row.error for row in ROWS[:GROUPS_SHOWN]]
+    assert data["groups"] == len(ROWS)
+    (picture,) = draw_data({"sensitivity": data}).pictures
+    assert Image.open(io.BytesIO(picture.png)).width >= 800
+    assert "Host Estimate (not target hardware)" in str(picture.specification["title"])
+    assert picture.described.startswith("1. /features/0/conv error 0.5; ")
+    assert sensitivity_data([], measure="x", label="y") is None
+
+
+def test_groups_whose_names_end_alike_stay_apart() -> None:
+    rows = [Sensitivity(f"{n}{'/a/very/long/path' * 4}", 0.1) for n in range(3)]
+    data = sensitivity_data(rows, measure="x", label="y")
+    assert data is not None
+    assert len({bar["group"] for bar in data["bars"]}) == len(rows)
+
+
+def test_groups_without_times_are_drawn_alone() -> None:
+    data = sensitivity_data([Sensitivity("a", 0.1), Sensitivity("b", 0.0)], measure="x", label="unmeasured")
+    assert data is not None
+    assert len(charts.specification("sensitivity", data)["hconcat"]) == 1
+
+
 def test_before_the_baseline_there_is_nothing_to_draw(tmp_path: Path) -> None:
     assert picture_data(build.run_in(Phase.PROFILE), raw_times(tmp_path)) == {}
 
 
 def test_each_picture_is_a_png_wide_enough_for_a_chat_and_says_in_words_what_it_shows(drawn: Drawn) -> None:
-    assert [picture.name for picture in drawn.pictures] == ["tradeoff", "latency", "operators", "sizes"]
+    names = ["tradeoff", "latency", "drift", "operators", "weights", "sizes"]
+    assert [picture.name for picture in drawn.pictures] == names
     for picture in drawn.pictures:
         image = Image.open(io.BytesIO(picture.png))
         assert 800 <= image.width <= 1400
@@ -95,7 +184,7 @@ def test_each_picture_is_a_png_wide_enough_for_a_chat_and_says_in_words_what_it_
 @pytest.mark.promise("P6")
 def test_a_picture_of_times_says_where_they_were_taken(drawn: Drawn) -> None:
     for picture in drawn.pictures:
-        if picture.name != "sizes":
+        if picture.name not in {"sizes", "weights"}:
             assert "Host Estimate (not target hardware)" in str(picture.specification["title"])
 
 

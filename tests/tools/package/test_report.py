@@ -1,4 +1,4 @@
-"""A report says what was measured, where, and what nobody knows; nothing in it can become markup."""
+"""A report says what was measured, where, and what nobody knows."""
 
 import re
 import subprocess
@@ -18,9 +18,9 @@ from edgewright.state.evidence import Direction, Label
 from edgewright.state.phases import Phase
 from edgewright.state.protocols import PROTOCOLS, ProtocolName
 from edgewright.state.run import Run, fold
-from edgewright.tools.package.markdown import escaped, figure, percent
+from edgewright.tools.package.markdown import escaped
 from edgewright.tools.package.report import report
-from edgewright.tools.package.variants import Status, tradeoffs, unmeasured, variant_of
+from edgewright.tools.package.variants import tradeoffs
 
 TODAY = date(2026, 11, 1)
 HOST = str(Label.HOST)
@@ -209,31 +209,6 @@ def test_a_larger_file_is_not_called_smaller() -> None:
     assert "is 4.00x smaller with" in report(replace(pi, steps=run.steps), TODAY)
 
 
-@pytest.mark.promise("P10")
-@pytest.mark.parametrize(
-    ("integers", "device", "vnni", "gap"),
-    [
-        ("U8S8", Device.CPU_GENERIC, "yes", True),
-        ("U8S8", Device.CPU_GENERIC, "unknown", True),
-        ("U8S8", Device.CPU_GENERIC, "no", False),
-        ("U8S8", Device.RASPBERRY_PI_5, "yes", False),
-        ("S8S8", Device.CPU_GENERIC, "yes", False),
-    ],
-)
-def test_accuracy_without_vnni_is_unmeasured_where_sums_can_saturate(
-    integers: str, device: Device, vnni: str, gap: object
-) -> None:
-    run = past.run_in(Phase.PACKAGE)
-    step = run.steps[0]
-    assert step.accuracy is not None
-    recipe = replace(step.artifact.recipe, parameters={"integers": integers})
-    measured = replace(step.accuracy, environment=replace(step.accuracy.environment, vnni=vnni))
-    step = replace(step, artifact=replace(step.artifact, recipe=recipe), accuracy=measured)
-    run = replace(run, started=replace(run.started, target_device=device), steps=(step,))
-    gaps = unmeasured(run, variant_of(run, step.artifact))
-    assert any(sentence.startswith("Accuracy on x86 processors without VNNI: ") for sentence in gaps) is gap
-
-
 def test_the_delta_is_negative_when_worse_whatever_the_direction() -> None:
     run = past.run_in(Phase.PACKAGE)
     assert run.profiled is not None
@@ -356,73 +331,6 @@ def test_why_a_candidate_is_not_faster_is_told_with_the_remedy_and_decides_the_r
     advice = text.rsplit("**Recommendation**", 1)[1]
     assert "ship the unmodified original; no variant was kept. INT8 brings no speed here: ship FP32." in advice
     assert "### Why Not Faster" not in report(past.run_in(Phase.PACKAGE), TODAY)
-
-
-HOSTILE = "a|b`c`\n# PASS\r![x](http://evil)\u202e<script>*_~$&\x1b[2J"
-
-
-@pytest.mark.promise("P4")
-def test_strings_of_callers_and_models_cannot_become_markup() -> None:
-    run = past.run_in(Phase.PACKAGE)
-    assert run.profiled is not None
-    step = run.steps[0]
-    assert step.accuracy is not None
-    profiled = replace(
-        run.profiled,
-        original=replace(run.profiled.original, name=HOSTILE),
-        baseline=replace(run.profiled.baseline, graph=replace(run.profiled.baseline.graph, producer=HOSTILE)),
-    )
-    artifact = replace(step.artifact, name=HOSTILE, inputs=(replace(step.artifact.inputs[0], name=HOSTILE),))
-    hostile = replace(
-        run,
-        started=replace(run.started, model_name=HOSTILE, metric=HOSTILE),
-        profiled=profiled,
-        steps=(replace(step, artifact=artifact, findings=(HOSTILE,)),),
-    )
-    text, honest = report(hostile, TODAY), report(run, TODAY)
-    assert [line for line in text.split("\n") if line.startswith("#")][1:5] == SEED_HEADINGS[1:5]
-    assert text.count("\n") == honest.count("\n")
-    for bare in ("<script", "![", "](", "http://", "`c`", "\r", "\x1b", "\u202e"):
-        unescaped = re.compile(rf"(?<!\\){re.escape(bare)}")
-        assert not unescaped.search(text), bare
-    pipes = re.compile(r"(?<!\\)\|")
-    counts = [
-        [len(pipes.findall(line)) for line in shown.split("\n") if line.startswith("|")] for shown in (text, honest)
-    ]
-    assert counts[0] == counts[1]
-
-
-def test_a_hostile_name_becomes_a_safe_file_name() -> None:
-    run = past.run_in(Phase.PACKAGE)
-    step = run.steps[0]
-    changed = replace(run, steps=(replace(step, artifact=replace(step.artifact, name="../../etc/passwd\n")),))
-    variant = variant_of(changed, None)
-    assert variant is not None
-    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*\.onnx", variant.file_name)
-
-
-def test_tradeoffs_list_the_baseline_and_every_candidate_with_its_fate() -> None:
-    found = tradeoffs(waived_run())
-    assert [variant.status for variant in found] == [Status.BASELINE, Status.KEPT, Status.REVERTED]
-    assert [variant.speedup for variant in found] == [1.0, 1.25, None]
-    assert tradeoffs(past.run_in(Phase.PROFILE)) == ()
-    assert tradeoffs(past.run_in(Phase.VALIDATE))[1].status is Status.OPEN
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"), [(0.0, "0"), (0.001234, "0.00123"), (1.25, "1.25"), (34.21, "34.2"), (1234.5, "1234")]
-)
-def test_figures_have_three_digits_and_no_exponent(value: float, shown: str) -> None:
-    assert figure(value) == shown
-
-
-def test_nothing_is_shown_as_minus_zero() -> None:
-    assert (percent(-0.00001), percent(0.01), percent(float("-inf"))) == ("0.00%", "+1.00%", "undefined")
-
-
-def test_file_names_stay_readable() -> None:
-    assert escaped("toy_int8_static.onnx") == "toy_int8_static.onnx"
-    assert escaped("_x_ *y*") == r"\_x\_ \*y\*"
 
 
 def test_the_server_process_needs_no_runtime_for_a_report() -> None:

@@ -46,6 +46,25 @@ def test_parameters_and_multiplications_are_exact(model: ModelProto, parameters:
     assert graph.macs == macs
 
 
+@pytest.mark.parametrize(
+    ("model", "readers"),
+    [
+        pytest.param(models.conv_net(), {"Conv", "Gemm"}, id="initialisers"),
+        pytest.param(models.constants_net(), {"MatMul", "Add"}, id="weights in Constant nodes"),
+        pytest.param(models.shared_net(), {"MatMul"}, id="one weight used twice"),
+        pytest.param(models.function_net(), {"MatMul"}, id="a function called twice"),
+    ],
+)
+def test_the_bytes_of_stored_tensors_are_those_of_the_operators_that_read_them(
+    model: ModelProto, readers: set[str]
+) -> None:
+    graph = inspect_model(model)
+    names_and_shapes = 64 * graph.nodes
+    weights = sum(size for name, size in graph.stored_bytes.items() if name in readers)
+    assert 4 * graph.parameters <= weights <= 4 * graph.parameters + names_and_shapes
+    assert sum(graph.stored_bytes.values()) <= model.ByteSize() + names_and_shapes
+
+
 def test_everything_else_a_file_says_is_reported(tmp_path: Path) -> None:
     onnx.save(models.branch_net(), tmp_path / "m.onnx")
     graph = inspect_model(onnx.load(tmp_path / "m.onnx"))
