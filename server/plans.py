@@ -22,6 +22,7 @@ from edgewright.state.ledger import Transaction
 from edgewright.state.phases import Call
 from edgewright.state.protocols import Protocol, ProtocolName
 from edgewright.state.run import Run
+from edgewright.state.verdict import Outcome
 from edgewright.tools.datasets.entry import check_file, check_path
 from edgewright.tools.orders import (
     BenchmarkOrder,
@@ -32,6 +33,7 @@ from edgewright.tools.orders import (
     PackageOrder,
     ProfileOrder,
     QuantizeOrder,
+    SearchTerms,
     SustainOrder,
     ValidateOrder,
 )
@@ -71,8 +73,8 @@ def asked(request: requests.Request, house: House) -> Asked:
                 enrolled=_enrolled(house),
             )
         case requests.Quantize():
-            # The one scheme that every format offers; of others, whoever knows the format asks for calibration data.
-            needs = request.scheme == "int8_static"
+            # Those that need it in every format; of others, whoever knows the format asks for calibration data.
+            needs = request.scheme in {"int8_static", "int8_mixed"}
             return Asked(Call.QUANTIZE, policy, now, base=request.base, needs_calibration=needs)
         case requests.Convert():
             return Asked(Call.CONVERT, policy, now, base=request.base)
@@ -95,7 +97,7 @@ def _enrolled(house: House) -> Mapping[str, Device]:
     return {target.alias: target.kind for target in house.targets.all()}
 
 
-OPTIONS = ("per_channel", "ranges", "equalize", "correct_bias", "io_dtype")
+OPTIONS = ("per_channel", "ranges", "equalize", "correct_bias", "io_dtype", "evaluations", "minutes")
 """Arguments of `quantize` that only some schemes take."""
 
 
@@ -193,7 +195,33 @@ def plan_quantize(house: House, _look: Transaction, run: Run, request: requests.
             target_device=run.started.target_device,
             lineage=profiled.root.sha256,
             statistics=_statistics(run),
+            terms=_terms(house, run),
         )
+    )
+
+
+def _terms(house: House, run: Run) -> SearchTerms:
+    """Return what a search goes by: the run's own rule, and what has failed by it."""
+    failed = [
+        step.artifact.recipe.parameters
+        for step in run.steps
+        if (verdict := run.verdict_of(step)) is not None and verdict.outcome is not Outcome.PASS
+    ]
+    return SearchTerms(
+        metric=_profiled(run).baseline.reference.metric,
+        tolerance=run.tolerance,
+        threads=house.settings.threads,
+        rejected=tuple(quantised for each in failed if (quantised := _quantised(each))),
+    )
+
+
+def _quantised(parameters: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the groups that a search put in 8 bits, as its recipe says."""
+    return tuple(
+        name
+        for form in ("static", "dynamic")
+        if isinstance(names := parameters.get(form), list | tuple)
+        for name in names
     )
 
 

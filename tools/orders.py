@@ -70,6 +70,23 @@ class Original:
 
 
 @dataclass(frozen=True)
+class SearchTerms:
+    """What a search for a candidate goes by.
+
+    Attributes:
+        metric: The run's.
+        tolerance: The run's largest relative drop.
+        threads: Intra-operator threads.
+        rejected: What failed its verdict in this run: the groups that each such candidate had in 8 bits.
+    """
+
+    metric: str
+    tolerance: float
+    threads: int
+    rejected: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
 class QuantizeOrder:
     """Make a quantised candidate.
 
@@ -86,6 +103,7 @@ class QuantizeOrder:
         lineage: SHA-256 of the run's original, written into the candidate.
         statistics: SHA-256 of the calibration statistics that earlier steps of the run kept.
         accepted: What is wrong with the calibration set and was accepted by a person, word for word.
+        terms: What a search goes by, where the scheme is one.
     """
 
     base: Artifact
@@ -100,6 +118,7 @@ class QuantizeOrder:
     lineage: str
     statistics: tuple[str, ...] = ()
     accepted: str = ""
+    terms: SearchTerms | None = None
 
 
 @dataclass(frozen=True)

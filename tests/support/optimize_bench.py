@@ -20,6 +20,7 @@ from edgewright.tools.optimize.step import Made, Step, make
 from edgewright.tools.orders import ConvertOrder, DataSource, Original, QuantizeOrder
 from edgewright.tools.profile.inspect import inputs_of, outputs_of, precision_of
 from edgewright.tools.targets.host import Host
+from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
 
@@ -36,7 +37,8 @@ class Bench:
     device: Device = Device.CPU_GENERIC
 
     def quantize(self, scheme: str, *, samples: int = 100, **parameters: object) -> Made:
-        return quantize(self.quantize_order(scheme, samples=samples, **parameters), self.workspace, self.target)
+        order = self.quantize_order(scheme, samples=samples, **parameters)
+        return quantize(order, self.workspace, Places(self.target, self.target))
 
     def convert(self, *operations: str, opset: int | None = None, to: Format = Format.ONNX) -> Made:
         order = ConvertOrder(

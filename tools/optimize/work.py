@@ -12,7 +12,7 @@ from edgewright.tools.workspace import Workspace
 def work(order: QuantizeOrder | ConvertOrder, workspace: Workspace, places: Places) -> Done:
     """Make one candidate, and have it run once where it will be measured: runtimes there may be older."""
     host = places.host
-    made = quantize(order, workspace, host) if isinstance(order, QuantizeOrder) else convert(order, workspace, host)
+    made = quantize(order, workspace, places) if isinstance(order, QuantizeOrder) else convert(order, workspace, host)
     if places.device is not host:
         measure_memory(made.artifact, order.validation, 1, workspace, places.device)
     return Done(CandidateMade(made.artifact, made.findings))
