@@ -207,6 +207,7 @@ def _is_packaged(run: Run) -> bool:
 LASTING = frozenset(
     {
         Code.NOTHING_CHANGED,
+        Code.NO_GAIN,
         Code.SCHEME_NOT_OFFERED,
         Code.CONVERSION_DIVERGED,
         Code.MODEL_UNSUPPORTED,

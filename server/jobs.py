@@ -29,7 +29,7 @@ from edgewright.state.store import Store
 from edgewright.tools.authority.enrolment import Authority
 from edgewright.tools.inheritance import inherited_with_agent
 from edgewright.tools.job_folder import Answer, Envelope, JobFolder, Progress, Result
-from edgewright.tools.orders import EVIDENCE_OF, PackageOrder
+from edgewright.tools.orders import EVIDENCE_OF, PackageOrder, QuantizeOrder
 from edgewright.tools.package.attestation import attest
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,8 @@ class Jobs:
         folder = self.folder(envelope.job)
         try:
             folder.write_envelope(envelope)
+            if isinstance(envelope.order, QuantizeOrder) and envelope.order.terms and envelope.order.terms.resumes:
+                folder.take_over(self.folder(envelope.order.terms.resumes))
             lease = folder.take_lease()
         except OSError as error:
             raise _not_started(error) from error

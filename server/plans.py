@@ -212,6 +212,7 @@ def _terms(house: House, run: Run) -> SearchTerms:
         tolerance=run.tolerance,
         threads=house.settings.threads,
         rejected=tuple(quantised for each in failed if (quantised := _quantised(each))),
+        resumes=run.cut_short,
     )
 
 

@@ -92,6 +92,7 @@ class Run:
         job: The work in progress, if any.
         turned_down: Steps that were found impossible.
         trouble: Why the last job ended without evidence, if it did.
+        cut_short: The last job, where it was ended before it could answer.
         last_action: The last thing that changed the run.
         today: What holds now, for whoever is shown the run; no part of the record.
     """
@@ -110,6 +111,7 @@ class Run:
     job: Job | None = None
     turned_down: tuple[TurnedDown, ...] = ()
     trouble: Refusal | None = None
+    cut_short: str = ""
     last_action: str = "started"
     today: Today | None = None
 
@@ -255,13 +257,14 @@ def _absorb_job(run: Run, event: JobStarted | JobEnded) -> Run:
         return replace(run, job=Job(event.job, str(event.call), event.arguments), trouble=None)
     if run.job is None or run.job.id != event.job:
         raise CorruptLedger(f"Run {run.id}: job {event.job} ends, which is not at work.")
+    cut_short = "" if event.outcome in {JobOutcome.DONE, JobOutcome.REFUSED} else event.job
     if event.outcome is JobOutcome.DONE:
-        return replace(run, job=None)
+        return replace(run, job=None, cut_short=cut_short)
     turned_down = run.turned_down
     if event.refusal is not None and event.outcome in {JobOutcome.REFUSED, JobOutcome.FAILED}:
         turned_down = (*turned_down, TurnedDown(run.job, event.refusal))
     trouble = None if event.outcome is JobOutcome.CANCELLED else event.refusal
-    return replace(run, job=None, turned_down=turned_down, trouble=trouble)
+    return replace(run, job=None, turned_down=turned_down, trouble=trouble, cut_short=cut_short)
 
 
 def _absorb_waiver(run: Run, waiver: Waiver) -> Run:

@@ -9,6 +9,7 @@ JOB/
   returns/N/        what the target of the job answered to errand N (courier); the worker can only read it
   work/             all that the confined worker can write; whoever reads from here believes nothing
     progress.json   how far the work is
+    search.jsonl    what a search has found out so far; the next one of the run may be given a copy
     answer.json     what the work found
     scratch/ ...    its files
 ```
@@ -18,6 +19,7 @@ import fcntl
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -31,6 +33,10 @@ from edgewright.tools.targets.enrolled import Enrolled
 from edgewright.tools.workspace import NewFile
 
 T = TypeVar("T")
+
+SEARCH = "search.jsonl"
+# A line of it is below 1 kB for each group; a search has some hundreds.
+MOST_FOUND_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,16 @@ class JobFolder:
             return decode(kind, path.read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
+
+    def take_over(self, other: "JobFolder") -> None:
+        """Copy what another job's search has found out, if it left a plain file of that; nobody here reads it."""
+        try:
+            source = os.open(other.work / SEARCH, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return
+        with os.fdopen(source, "rb") as stream:
+            if S_ISREG(os.fstat(source).st_mode):
+                write_whole(self.work / SEARCH, stream.read(MOST_FOUND_BYTES))
 
     def take_lease(self) -> int:
         """Return a descriptor that holds the lease. It passes to whoever inherits the descriptor, and ends with him.

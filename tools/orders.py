@@ -78,12 +78,14 @@ class SearchTerms:
         tolerance: The run's largest relative drop.
         threads: Intra-operator threads.
         rejected: What failed its verdict in this run: the groups that each such candidate had in 8 bits.
+        resumes: The job whose search was cut short, if the last one was: its findings are given to this one.
     """
 
     metric: str
     tolerance: float
     threads: int
     rejected: tuple[tuple[str, ...], ...] = ()
+    resumes: str = ""
 
 
 @dataclass(frozen=True)

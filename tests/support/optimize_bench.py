@@ -17,7 +17,7 @@ from edgewright.tools.datasets.prepare import prepare
 from edgewright.tools.optimize.convert import convert
 from edgewright.tools.optimize.quantize import quantize
 from edgewright.tools.optimize.step import Made, Step, make
-from edgewright.tools.orders import ConvertOrder, DataSource, Original, QuantizeOrder
+from edgewright.tools.orders import ConvertOrder, DataSource, Original, QuantizeOrder, SearchTerms
 from edgewright.tools.profile.inspect import inputs_of, outputs_of, precision_of
 from edgewright.tools.targets.host import Host
 from edgewright.tools.targets.target import Places
@@ -35,6 +35,7 @@ class Bench:
     validation: Dataset
     calibration: Dataset | None
     device: Device = Device.CPU_GENERIC
+    terms: SearchTerms | None = None
 
     def quantize(self, scheme: str, *, samples: int = 100, **parameters: object) -> Made:
         order = self.quantize_order(scheme, samples=samples, **parameters)
@@ -68,6 +69,7 @@ class Bench:
             validation=self.validation,
             target_device=self.device,
             lineage=self.base.sha256,
+            terms=self.terms,
         )
 
     def load(self, made: Made) -> ModelProto:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from edgewright.state.evidence import Dataset
 from edgewright.tools.datasets.card import canonical_digest
 from edgewright.tools.probe.column_writer import ColumnWriter
@@ -34,10 +36,16 @@ def subset(dataset: Dataset, rows: Sequence[int], workspace: Workspace, apart: W
         "n": len(rows),
         "inputs": {name: copied(spec, f"input-{place}") for place, (name, spec) in enumerate(index["inputs"].items())},
         "labels": copied(index["labels"], "labels") if index["labels"] else None,
-        "samples": index["samples"],
+        "samples": _picked(workspace.path_of(index["samples"]), rows, folder, apart),
     }
     digest = canonical_digest({"of": dataset.digest, "rows": list(rows)})
-    return replace(dataset, digest=digest, n=len(rows), index=apart.keep_json(small, "samples.json"))
+    return replace(dataset, digest=digest, n=len(rows), arrays={}, index=apart.keep_json(small, "samples.json"))
+
+
+def _picked(path: Path, rows: Sequence[int], folder: Path, apart: Workspace) -> str:
+    picked = folder / "contents.npy"
+    np.save(picked, np.load(path, mmap_mode="r", allow_pickle=False)[list(rows)])
+    return apart.keep(picked)
 
 
 def _copied(samples: Sequence[object], folder: Path, name: str, apart: Workspace) -> Mapping[str, str]:

@@ -8,12 +8,14 @@ from pydantic import Field
 
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import Code, EdgewrightError, Refused
+from edgewright.tools.job_folder import SEARCH
 from edgewright.tools.optimize.calibrate.candidate import Calibrated, Calibration, Choices, Samples
 from edgewright.tools.optimize.calibrating import CalibrationSamples
 from edgewright.tools.optimize.onnx_base import LIBRARIES, SEVEN_BITS, prepared_base, saturates, saturation
 from edgewright.tools.optimize.scheme import Parameters, Scheme
 from edgewright.tools.optimize.search.account import lines
 from edgewright.tools.optimize.search.judge import Judge, Rule
+from edgewright.tools.optimize.search.memory import Memory
 from edgewright.tools.optimize.search.mix import Mix
 from edgewright.tools.optimize.search.search import Budget, Search
 from edgewright.tools.optimize.search.setup import set_up
@@ -24,6 +26,9 @@ from edgewright.tools.workspace import Workspace
 
 # Squared error of the outputs, relative to them, from which on a repair is tried before anything goes back to float32.
 WORTH_REPAIR = 2e-3
+# From here on the outputs are lost whatever the ranges, and a comparison of them chooses by chance: then the ranges are
+# those with the least error in each tensor.
+LOST = 0.3
 SECONDS_A_MINUTE = 60.0
 
 
@@ -89,7 +94,7 @@ class Mixed(Scheme):
         rule = Rule(self._terms.metric, self._terms.tolerance, self._terms.threads)
         judge = Judge((self._order.base, source), setup.samples, rule, setup.apart, self._places.host)
         rejected = [Mix(static=frozenset(names)) for names in self._terms.rejected]
-        search = Search(setup, judge, self._budget, rejected)
+        search = Search(setup, judge, self._memory(calibrated), self._budget, rejected)
         found = search.run()
         said = lines(search, found, mixer, self._order.validation.n)
         if found is None:
@@ -107,20 +112,35 @@ class Mixed(Scheme):
         bits = (SEVEN_BITS,) if calibrated.reduce_range else saturating
         return (*self._findings, *bits, *calibrated.findings, *said)
 
+    def _memory(self, calibrated: Calibrated) -> Memory:
+        subject = {
+            "base": self._order.base.sha256,
+            "calibration": self._samples.data,
+            "rows": list(self._samples.rows),
+            "ranges": [calibrated.ranges, calibrated.reduce_range, calibrated.statistics],
+            "integers": self._choices.integers.name,
+            "measure": [self._terms.metric, self._terms.tolerance, self._terms.threads],
+            "tools": dict(self.tools),
+        }
+        return Memory(self._workspace.folder / SEARCH, subject)
+
     def _calibrated(self, prepared: Path, folder: Path) -> tuple[Calibration, Calibrated]:
-        """Return the model calibrated, with the repairs that bring its outputs closer, the cheap one tried first."""
+        """Return the model calibrated, its channels equalised where that brings its outputs closer.
+
+        Biases are not corrected: that makes up for the rounding of every layer before, and is wrong where some of them
+        stay in float32.
+        """
         best = self._tried(prepared, self._choices, folder)
-        for repair in ({"equalize": True}, {"correct_bias": True}):
-            if _error(best) < WORTH_REPAIR:
-                break
-            choices = replace(best[0].choices, **repair)  # type: ignore[arg-type]  # both are switches
-            best = min(best, self._tried(prepared, choices, folder), key=_error)
-        chosen = best[0].choices
-        self.parameters = {**self.parameters, "equalize": chosen.equalize, "correct_bias": chosen.correct_bias}
+        if _error(best) >= WORTH_REPAIR:
+            best = min(best, self._tried(prepared, replace(self._choices, equalize=True), folder), key=_error)
+        choices = best[0].choices
+        if _error(best) >= LOST:
+            best = self._tried(prepared, replace(choices, ranges="mse", reduce_range=choices.saturates), folder)
+        self.parameters = {**self.parameters, "equalize": choices.equalize}
         return best
 
     def _tried(self, prepared: Path, choices: Choices, folder: Path) -> tuple[Calibration, Calibrated]:
-        room = folder / f"equalize-{choices.equalize}-correct-bias-{choices.correct_bias}"
+        room = folder / f"{choices.ranges}-{choices.equalize}"
         room.mkdir()
         calibration = Calibration(choices, self._samples, self._workspace, self._order.statistics, room)
         return calibration, calibration.calibrate(prepared)

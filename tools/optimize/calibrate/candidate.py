@@ -34,6 +34,7 @@ class Choices:
         here: Whether the candidate is made for this machine's processor, so that its own kernels judge it; otherwise
             8 bits are simulated, which is exact.
         saturates: Whether that processor's sums of U8S8 products can saturate.
+        reduce_range: Whether weights have 7 bits from the start; `best` finds out whether they should.
     """
 
     per_channel: bool
@@ -43,6 +44,7 @@ class Choices:
     integers: Integers
     here: bool = True
     saturates: bool = False
+    reduce_range: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Calibration:
             findings.append(_equalized(equalize(model)))
         digest, statistics, said = self._statistics(model)
         findings.append(said)
-        form = _Form(self.choices.ranges)
+        form = _Form(self.choices.ranges, self.choices.reduce_range)
         if form.ranges == "best":
             form, error, said = self._best(model, statistics)
             findings.append(said)

@@ -1,5 +1,6 @@
 """What a search says for itself: what it tried, what it left in float32, and what that cost."""
 
+from edgewright.state.evidence import Ratio
 from edgewright.tools.legible import legible
 from edgewright.tools.optimize.search.mix import Mixer
 from edgewright.tools.optimize.search.search import Search, Tried
@@ -21,7 +22,7 @@ def lines(search: Search, found: Tried | None, mixer: Mixer, validation: int) ->
     said = [
         f"{len(search.tried)} mixes were judged on the calibration set by {search.measure}, and may lose "
         f"{search.allowed:.2%} there; it cost {spent:.1f} passes over as many samples as validation has",
-        *(_tried(each, mixer) for each in search.tried),
+        *(_tried(each, mixer, search.times.get(each.mix)) for each in search.tried),
     ]
     if found is not None:
         kept = [name for name in mixer.groups if name not in found.mix.quantised]
@@ -39,12 +40,13 @@ def _pace(search: Search, found: Tried) -> str:
     return f"; in {found.ratio.median:.3f} of float32's time ({found.ratio.low:.3f} to {found.ratio.high:.3f})"
 
 
-def _tried(tried: Tried, mixer: Mixer) -> str:
+def _tried(tried: Tried, mixer: Mixer, ratio: Ratio | None) -> str:
     verdict = "passes" if tried.judged.passes else "fails"
     dynamic = f", {len(tried.mix.dynamic)} of them dynamic" if tried.mix.dynamic else ""
+    pace = f", in {ratio.median:.3f} of float32's time" if ratio else ""
     return (
         f"{len(tried.mix.quantised)} of {len(mixer.groups)} groups in int8{dynamic}: a relative loss of "
-        f"{tried.judged.drop:.2%} on {tried.judged.samples} samples {verdict}"
+        f"{tried.judged.drop:.2%} on {tried.judged.samples} samples {verdict}{pace}"
     )
 
 

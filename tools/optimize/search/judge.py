@@ -70,7 +70,7 @@ class Judge:
         measure: The metric that decides.
         allowed: The largest relative drop that passes here.
         n: Samples of a whole look.
-        seen: Samples of all candidates so far.
+        overhead: Samples that measuring the base cost.
     """
 
     def __init__(
@@ -90,11 +90,12 @@ class Judge:
         self.measure = rule.metric if labelled else AGREEMENT_OF[metric_named(rule.metric).answers][0]
         # Agreement counts changed answers that were wrong before too: it is a bound, and needs no margin.
         self.allowed = rule.tolerance * (MARGIN if labelled else 1.0)
-        self.n, self.seen = samples.n, 0
+        self.n = samples.n
         prefix = max(LEAST_PREFIX, int(PREFIX_SHARE * samples.n))
         few = [] if 2 * prefix > samples.n else [subset(samples, range(prefix), apart, apart)]
         self._sets = [*few, samples]
         self._references = [self._measured(*base, part, None) for part in self._sets]
+        self.overhead = sum(part.n for part in self._sets)
 
     def look(self, path: Path) -> Judged:
         """Judge a candidate's file: on a few samples first, on all where these leave hope."""
@@ -108,7 +109,6 @@ class Judge:
         return judged
 
     def _measured(self, base: Artifact, path: Path, part: Dataset, outputs: str | None) -> Accuracy:
-        self.seen += part.n
         with self._apart.holding(path) as (digest,):
             return measure_accuracy(
                 replace(base, sha256=digest),

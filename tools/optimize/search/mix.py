@@ -1,6 +1,7 @@
 """Which groups of a model take which form, and how that is written into a file."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -79,10 +80,19 @@ class Mixer:
         mixes = (Mix(static=every), Mix(static=every - products, dynamic=products), Mix(dynamic=products))
         return tuple(dict.fromkeys(mix for mix in mixes if mix.quantised))
 
-    def write(self, mix: Mix, path: Path | None = None) -> Path:
-        """Write a file; return its path, a new one in the folder where none is given."""
+    @contextmanager
+    def written(self, mix: Mix) -> Iterator[Path]:
+        """Yield a file of a mix that is there for a while."""
         self._count += 1
-        made = path or self._folder / f"mix-{self._count}.onnx"
+        path = self._folder / f"mix-{self._count}.onnx"
+        self.write(mix, path)
+        try:
+            yield path
+        finally:
+            path.unlink()
+
+    def write(self, mix: Mix, made: Path) -> None:
+        """Write a file."""
         if mix.static:
             self._calibration.write(self._calibrated, made, self._nodes(set(self.groups) - mix.static))
         else:
@@ -91,7 +101,6 @@ class Mixer:
             reduce_range = self._calibrated.reduce_range
             quantize_dynamically(made, made, per_channel=True, reduce_range=reduce_range, nodes=sorted(mix.dynamic))
         keep_islands(made)
-        return made
 
     def _nodes(self, names: Iterable[str]) -> list[str]:
         return [node for name in names for node in self.groups[name].nodes]

@@ -1,22 +1,25 @@
 """The search: from what is fastest towards what is accurate enough, in as few evaluations as that takes.
 
-1. The mixes with everything in 8 bits are timed beside float32; they are the starts, the fastest first.
-2. From a start goes back to float32 what is no faster in 8 bits, measured group by group.
-3. A start that passes is found. One that fails loses its groups, those first that cost most accuracy for the time that
-   they save. How many have to go is found by interpolation between what is known to fail and what is known to pass,
-   one evaluation a step: the loss is about additive in the groups' own errors, as the integer programs of HAWQ-V3 (Yao
-   et al., ICML 2021) and of Intel's mixed precision (arXiv 2505.13060) take it to be.
-4. What was found gives groups back to 8 bits, those first that save most time for their error, while budget lasts.
-5. All that passed are timed together. The fastest is the answer, and "none is faster than float32" is one too.
+1. The mixes with everything in 8 bits are timed beside float32; they are the starts, looked at from the fastest on
+   until one passes. From the fastest goes back to float32 what is no faster in 8 bits, measured group by group.
+2. The fastest, where it fails, loses its groups, those first that cost most accuracy for the time that they save. How
+   many have to go is found by interpolation between what is known to fail and what is known to pass, one evaluation a
+   step: the loss is about additive in the groups' own errors, as the integer programs of HAWQ-V3 (Yao et al., ICML
+   2021) and of Intel's mixed precision (arXiv 2505.13060) take it to be.
+3. What was found gives groups back to 8 bits, those first that save most time for their error, while budget lasts.
+4. All that passed are timed together. The fastest is the answer, and "none is faster than float32" is one too.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from time import monotonic
 
+from edgewright.state.drift import RESOLUTION
 from edgewright.state.evidence import Ratio
 from edgewright.tools.optimize.search.judge import Judge, Judged
+from edgewright.tools.optimize.search.memory import Memory
 from edgewright.tools.optimize.search.mix import Mix
 from edgewright.tools.optimize.search.setup import Setup
 
@@ -63,42 +66,66 @@ class Search:
         tried: What was looked at, in order.
         errors: Group to the relative squared error of the outputs with it alone in 8 bits, where it was measured.
         savings: Group to the part of float32's time that it saves in 8 bits.
+        times: Mix to its time over float32's, where it was timed or estimated.
         ranked: Samples that ranking has cost.
+        looked: Samples that looks have cost.
     """
 
-    def __init__(self, setup: Setup, judge: Judge, budget: Budget, rejected: Sequence[Mix] = ()) -> None:
+    def __init__(
+        self, setup: Setup, judge: Judge, memory: Memory, budget: Budget, rejected: Sequence[Mix] = ()
+    ) -> None:
         """Begin.
 
         Args:
             setup: What to look through.
             judge: Looks at accuracy.
+            memory: Knows what was found before.
             budget: What it may cost.
             rejected: What an earlier verdict turned down: a mix with as much in 8 bits does not pass either.
         """
-        self._at, self._judge, self._budget, self._rejected = setup, judge, budget, rejected
+        self._at, self._judge, self._memory, self._budget = setup, judge, memory, budget
+        self._rejected = rejected
         self._began_s = monotonic()
         self.tried: list[Tried] = []
         self.errors: dict[str, float] = {}
         self.savings: dict[str, float] = {}
-        self.ranked = 0
+        self.times: dict[Mix, Ratio] = {}
+        self.ranked = self.looked = 0
 
     def run(self) -> Tried | None:
         """Return the fastest mix found that passes; `None` where there is none, or none faster than float32."""
-        starts = self._timed(self._at.mixer.starts())
-        passing: list[Tried] = []
-        for mix, ratio in sorted(starts.items(), key=lambda item: item[1].median):
-            reached = min((found.ratio.median for found in passing if found.ratio), default=1.0)
-            if self._exhausted or (self.tried and ratio.median >= reached):
+        starts = sorted(self._timed(self._at.mixer.starts()).items(), key=lambda item: item[1].median)
+        whole = self._whole(starts)
+        passing = [tried for tried in whole if tried.judged.passes]
+        for tried in whole:
+            if passing or self._exhausted:
                 break
-            found = self._within(mix, ratio)
-            if found is not None:
-                passing.append(self._with_ratio(found))
-        return self._fastest(passing)
+            found = self._part(tried)
+            passing += [found] if found else []
+        return self._fastest([*passing, *self._faster_part(whole, passing)])
+
+    def _whole(self, starts: Sequence[tuple[Mix, Ratio]]) -> list[Tried]:
+        """Look at the starts as they are, the fastest first and without what is slower in 8 bits, until one passes."""
+        tried: list[Tried] = []
+        for place, (mix, ratio) in enumerate(starts):
+            if self._exhausted or (tried and ratio.median >= 1):
+                break
+            tried.append(self._look(mix if place else self._paying(mix, ratio)))
+            if tried[-1].judged.passes:
+                break
+        return tried
+
+    def _faster_part(self, whole: Sequence[Tried], passing: Sequence[Tried]) -> list[Tried]:
+        """Return what passes of the fastest start, where only a slower one passes whole."""
+        if len(whole) < 2 or not whole[-1].judged.passes or self._exhausted or not passing:
+            return []
+        found = self._part(whole[0])
+        return [found] if found else []
 
     @property
     def samples(self) -> int:
         """Samples that passed through candidates so far, those of ranking included."""
-        return self._judge.seen + self.ranked
+        return self._judge.overhead + self.looked + self.ranked
 
     @property
     def measure(self) -> str:
@@ -115,15 +142,10 @@ class Search:
         """Whether times were measured."""
         return self._at.clock.measured
 
-    def _within(self, start: Mix, ratio: Ratio) -> Tried | None:
-        """Return the fastest mix found that is part of a start and passes."""
-        self.errors, self.savings = {}, {}
-        start = self._paying(start, ratio)
-        first = self._look(start)
-        if first.judged.passes:
-            return first
-        order = self._order(start) if not self._exhausted else []
-        found = self._least(start, order, first)
+    def _part(self, failed: Tried) -> Tried | None:
+        """Return the fastest mix found that is part of one that failed, and passes."""
+        order = self._order(failed.mix)
+        found = self._least(failed.mix, order, failed)
         return found and self._given_back(found, order)
 
     def _paying(self, start: Mix, ratio: Ratio) -> Mix:
@@ -133,7 +155,7 @@ class Search:
             return start
         self._at.report("timing group by group")
         less = {name: start.without([name]) for name in sorted(start.quantised)}
-        ratios = self._ratios(self._at.mixer.write(start), list(less.values()))
+        ratios = self._ratios(start, list(less.values()))
         self.savings = {name: ratio.median * (ratios[mix].median - 1) for name, mix in less.items()}
         paying = start.without([name for name, mix in less.items() if ratios[mix].faster])
         if paying in (start, Mix()):
@@ -144,18 +166,21 @@ class Search:
     def _order(self, start: Mix) -> list[str]:
         """Return the groups of a start, those first whose error is largest for the time that they save."""
         self._at.report("measuring what each group costs in accuracy")
-        names = sorted(start.quantised)
+        self.errors, names = {}, sorted(start.quantised)
         share = int(RANKING_SHARE * self._budget.samples) // len(names)
         inferences = min(max(share, LEAST_RANKED), len(self._at.reference))
         for name in names:
-            path = self._at.mixer.write(start.without(start.quantised - {name}))
-            self.errors[name] = self._at.reference.error(path, exact=self._at.exact, inferences=inferences)
+            alone = start.without(start.quantised - {name})
+            self.errors[name] = self._memory.error(alone, inferences, partial(self._error, alone, inferences))
             self.ranked += inferences
-            path.unlink()
-        if not self.savings:
+        if not self.savings.keys() >= set(names):
             macs = {name: self._at.mixer.groups[name].macs for name in names}
             self.savings = {name: count / max(sum(macs.values()), 1) for name, count in macs.items()}
         return sorted(names, key=lambda name: -self._price(name))
+
+    def _error(self, mix: Mix, inferences: int) -> float:
+        with self._at.mixer.written(mix) as path:
+            return self._at.reference.error(path, exact=self._at.exact, inferences=inferences)
 
     def _price(self, name: str) -> float:
         """Return the error of a group for the time that it saves."""
@@ -181,9 +206,11 @@ class Search:
     def _given_back(self, found: Tried, order: Sequence[str]) -> Tried:
         """Return what was found with what it can have in 8 bits after all; one failure ends it."""
         for name in sorted(set(order) - found.mix.quantised, key=self._price):
-            if self._exhausted or self.savings[name] <= NO_SAVING:
+            more = found.mix.with_group(name, self._at.mixer.groups[name])
+            known = any(tried.mix.quantised <= more.quantised for tried in self.tried if not tried.judged.passes)
+            if self._exhausted or self.savings[name] <= NO_SAVING or known:
                 break
-            tried = self._look(found.mix.with_group(name, self._at.mixer.groups[name]))
+            tried = self._look(more)
             if not tried.judged.passes:
                 break
             found = tried
@@ -191,16 +218,16 @@ class Search:
 
     def _look(self, mix: Mix) -> Tried:
         self._at.report(f"judging with {len(mix.quantised)} of {len(self._at.mixer.groups)} groups in 8 bits")
-        path = self._at.mixer.write(mix)
-        judged = self._judge.look(path)
-        path.unlink()
+        judged = self._memory.look(mix, partial(self._judged, mix))
+        self.looked += judged.samples
         if any(other.quantised <= mix.quantised for other in self._rejected):
             judged = judged.turned_down(self._judge.allowed)
         self.tried.append(Tried(mix, judged))
         return self.tried[-1]
 
-    def _with_ratio(self, found: Tried) -> Tried:
-        return Tried(found.mix, found.judged, self._timed([found.mix])[found.mix])
+    def _judged(self, mix: Mix) -> Judged:
+        with self._at.mixer.written(mix) as path:
+            return self._judge.look(path)
 
     def _fastest(self, passing: Sequence[Tried]) -> Tried | None:
         """Time what passed together, and return the fastest if it is faster than float32."""
@@ -209,18 +236,27 @@ class Search:
         timed = self._timed([found.mix for found in passing])
         best = min(passing, key=lambda found: timed[found.mix].median)
         ratio = timed[best.mix]
-        return Tried(best.mix, best.judged, ratio) if ratio.faster else None
+        # The middle and not the interval: this is no verdict on times, and the benchmark that follows is one.
+        return Tried(best.mix, best.judged, ratio) if ratio.median < 1 - RESOLUTION else None
 
     def _timed(self, mixes: Sequence[Mix]) -> Mapping[Mix, Ratio]:
         self._at.report("timing against float32")
-        return self._ratios(self._at.float32, mixes)
-
-    def _ratios(self, reference: Path, mixes: Sequence[Mix]) -> Mapping[Mix, Ratio]:
-        files = {mix: self._at.mixer.write(mix) for mix in mixes}
-        ratios = self._at.clock.ratios(reference, files)
-        for path in files.values():
-            path.unlink()
+        ratios = self._ratios(Mix(), mixes)
+        self.times.update(ratios)
         return ratios
+
+    def _ratios(self, reference: Mix, mixes: Sequence[Mix]) -> Mapping[Mix, Ratio]:
+        """Return the times of mixes over a reference's; that with nothing in 8 bits is the base's own file."""
+
+        def measured() -> Mapping[Mix, Ratio]:
+            with ExitStack() as stack:
+                against = self._at.float32
+                if reference != Mix():
+                    against = stack.enter_context(self._at.mixer.written(reference))
+                files = {mix: stack.enter_context(self._at.mixer.written(mix)) for mix in mixes}
+                return self._at.clock.ratios(against, files)
+
+        return self._memory.ratios(reference, mixes, measured)
 
     @property
     def _exhausted(self) -> bool:
