@@ -3,7 +3,8 @@
 When ONNX Runtime loads a file it gives 8-bit weights to every Conv, ConvTranspose and Gemm with stored float32 weights
 whose input comes from a DequantizeLinear with one scale (`WeightBiasQuantization`, onnxruntime pull requests 22969 and
 25673): a layer that was left in float32 for its accuracy would lose it again, on every machine whose user does not
-know the session option against it. An operator in between keeps the two apart: a Sum of one tensor is that tensor
+know the session option against it. Version 1.32 does so where a QuantizeLinear follows, the source of other versions
+does not ask for one. An operator in between keeps the two apart: a Sum of one tensor is that tensor
 (ONNX operator Sum), and no optimiser of ONNX Runtime 1.32 removes it.
 """
 
