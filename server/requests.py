@@ -114,6 +114,15 @@ class Quantize(Request):
     idempotency_key: Key = ""
 
 
+class AnalyzeSensitivity(Request):
+    """Arguments of `analyze_sensitivity`."""
+
+    run: RunHandle
+    base: Base = "original"
+    calibration_samples: int = Field(200, ge=100, le=100_000, description="Samples to take ranges from")
+    idempotency_key: Key = ""
+
+
 Operation = Literal["simplify", "optimize_graph", "opset"]
 
 

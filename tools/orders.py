@@ -12,6 +12,7 @@ from edgewright.state.events import (
     Evidence,
     Packaged,
     Profiled,
+    SensitivityAnalysed,
     SustainedRecorded,
 )
 from edgewright.state.evidence import Accuracy, Dataset
@@ -121,6 +122,22 @@ class QuantizeOrder:
     statistics: tuple[str, ...] = ()
     accepted: str = ""
     terms: SearchTerms | None = None
+
+
+@dataclass(frozen=True)
+class AnalyzeOrder:
+    """Find out what 8 bits cost and save in each part of a model.
+
+    Attributes:
+        step: What would be quantised, from which data, for which device.
+    """
+
+    step: QuantizeOrder
+
+    @property
+    def original(self) -> Original:
+        """The caller's file, to be checked."""
+        return self.step.original
 
 
 @dataclass(frozen=True)
@@ -243,11 +260,21 @@ class Done:
     package: str | None = None
 
 
-Order = ProfileOrder | QuantizeOrder | ConvertOrder | BenchmarkOrder | SustainOrder | ValidateOrder | PackageOrder
+Order = (
+    ProfileOrder
+    | AnalyzeOrder
+    | QuantizeOrder
+    | ConvertOrder
+    | BenchmarkOrder
+    | SustainOrder
+    | ValidateOrder
+    | PackageOrder
+)
 
 EVIDENCE_OF: Mapping[type[Order], type[Evidence]] = MappingProxyType(
     {
         ProfileOrder: Profiled,
+        AnalyzeOrder: SensitivityAnalysed,
         QuantizeOrder: CandidateMade,
         ConvertOrder: CandidateMade,
         BenchmarkOrder: BenchmarkRecorded,

@@ -35,6 +35,11 @@ async def test_where_uniform_int8_fails_the_advice_leads_to_a_mix_that_passes(co
         instead = next(advice for advice in failed["next"] if advice["tool"] == "quantize")
         assert instead["arguments"] == {"run": run, "scheme": "int8_mixed", "base": "original"}
         await done(client, "decide", run=run, decision="revert")
+        told = await done(client, "analyze_sensitivity", run=run)
+        assert told["phase"] == "OPTIMIZE"
+        assert {group["name"] for group in told["numbers"]["groups"][:2]} == {"node_Conv_130", "node_Conv_136"}
+        assert all(group["saved_share_of_time"] is not None for group in told["numbers"]["groups"])
+        assert "job" not in await done(client, "analyze_sensitivity", run=run)
         made = await done(client, instead["tool"], **instead["arguments"])
         assert "fashion_mnist_cnn_mixed_int8.onnx" in made["summary"]
         assert any(note.startswith("in float32: node_Conv_130 (Conv): alone in int8") for note in made["notes"])
