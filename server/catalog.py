@@ -73,6 +73,18 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 plans.plan_profile,
             ),
             ToolSpec(
+                "analyze_sensitivity",
+                "Find what INT8 costs in each part",
+                "Quantise each group of operators of an ONNX model alone, and all but it: what that does to the "
+                "outputs, what time it saves where times speak of the device, and outliers, dead channels and spread "
+                "that explain it. Legal in OPTIMIZE and PACKAGE, needs calibration data, makes no candidate. Use it "
+                "when uniform INT8 loses accuracy or brings no speed. "
+                + _LONG
+                + "Next: quantize(scheme='int8_mixed').",
+                requests.AnalyzeSensitivity,
+                plans.plan_analyze,
+            ),
+            ToolSpec(
                 "quantize",
                 "Quantise the model (one step)",
                 "Make one quantised candidate from an artifact of the run. Legal in OPTIMIZE and PACKAGE, when "

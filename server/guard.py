@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from edgewright.server import plans, requests
+from edgewright.server import plans, questions, requests
 from edgewright.server.catalog import ToolSpec
 from edgewright.server.house import House
 from edgewright.server.jobs import new_job
@@ -151,7 +151,7 @@ class Door:
         earlier = self._earlier(change, spec, request) or self._same_at_work(change, request)
         if earlier:
             return earlier, None
-        question = plans.asked(request, self._house)
+        question = questions.asked(request, self._house)
         if isinstance(request, requests.ProfileModel):
             _pass(first_refusal(START.guards, None, question))
             run = change.append(*plans.new_run(self._house, request))

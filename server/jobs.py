@@ -29,7 +29,7 @@ from edgewright.state.store import Store
 from edgewright.tools.authority.enrolment import Authority
 from edgewright.tools.inheritance import inherited_with_agent
 from edgewright.tools.job_folder import Answer, Envelope, JobFolder, Progress, Result
-from edgewright.tools.orders import EVIDENCE_OF, Order, PackageOrder, ProfileOrder
+from edgewright.tools.orders import EVIDENCE_OF, Order, PackageOrder, ProfileOrder, QuantizeOrder
 from edgewright.tools.package.attestation import attest
 from edgewright.tools.workspace import SCRATCH
 
@@ -144,7 +144,7 @@ class Jobs:
 
         Whatever a job had to do with other models or data is none of this one's business. Older ones are removed.
         """
-        if not isinstance(order, ProfileOrder):
+        if _inputs(order) is None:
             return ()
         # A link there would open to the next worker what lies elsewhere.
         left = [folder for path in self._folder.iterdir() if _is_folder((folder := JobFolder(path)).lasting)]
@@ -297,8 +297,14 @@ def _is_folder(path: Path) -> bool:
 
 
 def _inputs(order: Order) -> object:
-    """Return what decides whether an order can use what another one left."""
-    return (order.model_path, order.validation, order.calibration) if isinstance(order, ProfileOrder) else None
+    """Return what decides whether an order can use what another one left; nothing where that is of no use to it."""
+    match order:
+        case ProfileOrder():
+            return order.model_path, order.validation, order.calibration
+        case QuantizeOrder():
+            return order.base.sha256, order.scheme, order.calibration and order.calibration.digest
+        case _:
+            return None
 
 
 def _end(job: str, result: Result) -> JobEnded:

@@ -5,25 +5,25 @@ A plan is made inside the ledger's transaction and changes nothing by itself.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 from edgewright.server import requests
 from edgewright.server.house import House
+from edgewright.server.questions import asked, tolerance_of
 from edgewright.state import guards
 from edgewright.state.acceptance import accuracy_loss, unfit_calibration
-from edgewright.state.artifacts import Artifact, Device, Format
-from edgewright.state.asked import Asked
-from edgewright.state.errors import Code, EdgewrightError, Refused
-from edgewright.state.events import Event, Kept, Profiled, Reverted, Started
+from edgewright.state.artifacts import Artifact, Format
+from edgewright.state.errors import Code, Refused
+from edgewright.state.events import Event, Kept, Profiled, Reverted, SensitivityAnalysed, Started
 from edgewright.state.ledger import Transaction
-from edgewright.state.phases import Call
 from edgewright.state.protocols import Protocol, ProtocolName
 from edgewright.state.run import Run
+from edgewright.state.verdict import Outcome
 from edgewright.tools.datasets.entry import check_file, check_path
 from edgewright.tools.orders import (
+    AnalyzeOrder,
     BenchmarkOrder,
     ConvertOrder,
     DataSource,
@@ -32,6 +32,7 @@ from edgewright.tools.orders import (
     PackageOrder,
     ProfileOrder,
     QuantizeOrder,
+    SearchTerms,
     SustainOrder,
     ValidateOrder,
 )
@@ -49,53 +50,10 @@ class Plan:
 
 
 # Each planner takes the request of its own tool; the pairing is the catalogue's.
-USUAL_TOLERANCE = 0.02
-"""Relative drop; the seed's default, and close to MLPerf's 99 % of the reference."""
-
 Planner = Callable[[House, Transaction, Run, Any], Plan]
 
 
-def asked(request: requests.Request, house: House) -> Asked:
-    """Return what the guards need to know of a request."""
-    policy, now = house.settings.policy, datetime.now(UTC)
-    match request:
-        case requests.ProfileModel():
-            return Asked(
-                Call.PROFILE_MODEL,
-                policy,
-                now,
-                tolerance=tolerance_of(request, house),
-                metric=request.metric,
-                device=request.target_device,
-                target=request.target,
-                enrolled=_enrolled(house),
-            )
-        case requests.Quantize():
-            # The one scheme that every format offers; of others, whoever knows the format asks for calibration data.
-            needs = request.scheme == "int8_static"
-            return Asked(Call.QUANTIZE, policy, now, base=request.base, needs_calibration=needs)
-        case requests.Convert():
-            return Asked(Call.CONVERT, policy, now, base=request.base)
-        case requests.Benchmark():
-            named = ProtocolName(request.protocol) if request.protocol else None
-            return Asked(Call.BENCHMARK, policy, now, enrolled=_enrolled(house), protocol=named)
-        case requests.Package():
-            return Asked(Call.PACKAGE, policy, now, enrolled=_enrolled(house))
-        case requests.AcceptTradeoff():
-            return Asked(Call.ACCEPT, policy, now, kind=request.kind or "")
-        case requests.Decide():
-            return Asked(Call.KEEP if request.decision == "keep" else Call.REVERT, policy, now)
-        case requests.Validate():
-            return Asked(Call.VALIDATE, policy, now)
-        case _:
-            raise EdgewrightError(f"{type(request).__name__} asks the guards nothing")
-
-
-def _enrolled(house: House) -> Mapping[str, Device]:
-    return {target.alias: target.kind for target in house.targets.all()}
-
-
-OPTIONS = ("per_channel", "ranges", "equalize", "correct_bias", "io_dtype")
+OPTIONS = ("per_channel", "ranges", "equalize", "correct_bias", "io_dtype", "evaluations", "minutes")
 """Arguments of `quantize` that only some schemes take."""
 
 
@@ -117,13 +75,6 @@ def target_of(house: House, run: Run) -> Enrolled | None:
             "P6",
         )
     return target
-
-
-def tolerance_of(request: requests.ProfileModel, house: House) -> float:
-    """Return the tolerance asked for; the usual one, as far as the operator allows it, where none was."""
-    if request.accuracy_tolerance is not None:
-        return request.accuracy_tolerance
-    return min(USUAL_TOLERANCE, house.settings.tolerance_cap)
 
 
 def new_run(house: House, request: requests.ProfileModel) -> tuple[str, Started]:
@@ -176,24 +127,68 @@ def _source(data: requests.DataArgument) -> DataSource:
 
 def plan_quantize(house: House, _look: Transaction, run: Run, request: requests.Quantize) -> Plan:
     """Plan a quantisation."""
-    profiled = _profiled(run)
     # What was asked for and no more: a scheme knows its defaults, and refuses an option that is not its own.
     parameters = {name: getattr(request, name) for name in OPTIONS if name in request.model_fields_set}
-    return Plan(
-        QuantizeOrder(
-            base=_base(run, request.base),
-            original=_original(run),
-            model_name=run.started.model_name,
-            scheme=request.scheme,
-            parameters=parameters,
-            calibration=profiled.calibration,
-            calibration_samples=request.calibration_samples,
-            validation=profiled.validation,
-            accepted=_accepted_findings(house, run, request),
-            target_device=run.started.target_device,
-            lineage=profiled.root.sha256,
-            statistics=_statistics(run),
-        )
+    return Plan(_quantize_order(house, run, request, request.scheme, parameters))
+
+
+def plan_analyze(house: House, _look: Transaction, run: Run, request: requests.AnalyzeSensitivity) -> Plan:
+    """Plan an analysis; what is known of this model and calibration set already is told again at once."""
+    order = _quantize_order(house, run, request, "int8_static", {})
+    known = (order.base.sha256, order.calibration.digest if order.calibration else "")
+    for sensitivity in reversed(run.sensitivities):
+        if (sensitivity.artifact, sensitivity.calibration) == known:
+            return Plan(events=(SensitivityAnalysed(sensitivity),))
+    return Plan(AnalyzeOrder(order))
+
+
+def _quantize_order(
+    house: House,
+    run: Run,
+    request: requests.Quantize | requests.AnalyzeSensitivity,
+    scheme: str,
+    parameters: Mapping[str, object],
+) -> QuantizeOrder:
+    profiled = _profiled(run)
+    return QuantizeOrder(
+        base=_base(run, request.base),
+        original=_original(run),
+        model_name=run.started.model_name,
+        scheme=scheme,
+        parameters=parameters,
+        calibration=profiled.calibration,
+        calibration_samples=request.calibration_samples,
+        validation=profiled.validation,
+        accepted=_accepted_findings(house, run, request),
+        target_device=run.started.target_device,
+        lineage=profiled.root.sha256,
+        statistics=_statistics(run),
+        terms=_terms(house, run),
+    )
+
+
+def _terms(house: House, run: Run) -> SearchTerms:
+    """Return what a search goes by: the run's own rule, and what has failed by it."""
+    failed = [
+        step.artifact.recipe.parameters
+        for step in run.steps
+        if (verdict := run.verdict_of(step)) is not None and verdict.outcome is not Outcome.PASS
+    ]
+    return SearchTerms(
+        metric=_profiled(run).baseline.reference.metric,
+        tolerance=run.tolerance,
+        threads=house.settings.threads,
+        rejected=tuple(quantised for each in failed if (quantised := _quantised(each))),
+    )
+
+
+def _quantised(parameters: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the groups that a search put in 8 bits, as its recipe says."""
+    return tuple(
+        name
+        for form in ("static", "dynamic")
+        if isinstance(names := parameters.get(form), list | tuple)
+        for name in names
     )
 
 
@@ -203,7 +198,7 @@ def _statistics(run: Run) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(digest) for digest in found if digest))
 
 
-def _accepted_findings(house: House, run: Run, request: requests.Quantize) -> str:
+def _accepted_findings(house: House, run: Run, request: requests.Request) -> str:
     """Return what was found about the calibration set and accepted by a person, word for word; empty where nothing."""
     unfit = unfit_calibration(run)
     waiver = guards.accepted(run, unfit, asked(request, house)) if unfit else None

@@ -87,6 +87,7 @@ class Quantize(Request):
     run: RunHandle
     scheme: Literal["fp16", "int8_dynamic", "int8_weight_only", "int8_static", "int8_mixed", "int16x8"] = Field(
         description="ONNX: fp16, int8_dynamic (MatMul, Gemm), int8_static (needs calibration). "
+        "int8_mixed: searches the fastest mix of int8 and float32 that passes (needs calibration). "
         "TFLite: fp16, int8_dynamic, int8_weight_only, int8_static and int16x8 (need calibration)"
     )
     base: Base = "current"
@@ -100,9 +101,25 @@ class Quantize(Request):
     io_dtype: Literal["float32", "int8"] = Field(
         "float32", description="int8_static of TFLite: type of inputs and outputs"
     )
-    calibration_samples: int = Field(
-        200, ge=100, le=100_000, description="int8_static, int16x8: samples to take ranges from (TFLite: 200 at least)"
+    evaluations: float = Field(
+        6, ge=2, le=1000, description="int8_mixed: budget in whole passes over as many samples as validation has"
     )
+    minutes: float = Field(20, gt=0, le=1440, description="int8_mixed: budget of time")
+    calibration_samples: int = Field(
+        200,
+        ge=100,
+        le=100_000,
+        description="int8_static, int8_mixed, int16x8: samples to take ranges from (TFLite: 200 at least)",
+    )
+    idempotency_key: Key = ""
+
+
+class AnalyzeSensitivity(Request):
+    """Arguments of `analyze_sensitivity`."""
+
+    run: RunHandle
+    base: Base = "original"
+    calibration_samples: int = Field(200, ge=100, le=100_000, description="Samples to take ranges from")
     idempotency_key: Key = ""
 
 

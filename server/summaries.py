@@ -16,6 +16,7 @@ from edgewright.state.events import (
     Packaged,
     Profiled,
     Reverted,
+    SensitivityAnalysed,
     SustainedRecorded,
     WaiverGranted,
 )
@@ -23,6 +24,7 @@ from edgewright.state.evidence import Benchmark, Latency, Sustained
 from edgewright.state.paired import Paired
 from edgewright.state.policy import stricter
 from edgewright.state.run import Run
+from edgewright.state.sensitivity import GroupSensitivity, Sensitivity
 from edgewright.state.waivers import Waiver
 from edgewright.tools.benchmark.findings import comparison
 
@@ -30,6 +32,7 @@ MIB = 1 << 20
 # The report has all of them; they come in the order of weight.
 CAUSES_SHOWN = 2
 ALTERNATIVES_SHOWN = 3
+GROUPS_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,12 @@ def summarise(event: Event, run: Run, packages: Path) -> Summary:
     match event:
         case Profiled():
             return _profiled(event)
+        case SensitivityAnalysed() | SustainedRecorded():
+            return _finding(event, run)
         case CandidateMade():
             return _candidate(event, run)
         case BenchmarkRecorded():
             return _benchmark(event.benchmark)
-        case SustainedRecorded():
-            return _sustained(event.sustained, run)
         case AccuracyRecorded():
             return _accuracy(event, run)
         case Kept() | Reverted() | WaiverGranted():
@@ -110,6 +113,44 @@ def _candidate(event: CandidateMade, run: Run) -> Summary:
         {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes},
         notes=list(event.findings),
     )
+
+
+def _finding(event: SensitivityAnalysed | SustainedRecorded, run: Run) -> Summary:
+    if isinstance(event, SensitivityAnalysed):
+        return _sensitivity(event.sensitivity, run)
+    return _sustained(event.sustained, run)
+
+
+def _sensitivity(sensitivity: Sensitivity, run: Run) -> Summary:
+    artifact = run.artifact(sensitivity.artifact)
+    name = artifact.name if artifact else sensitivity.artifact
+    uniform = "no numbers" if sensitivity.uniform_error is None else f"an error of {sensitivity.uniform_error:.2g}"
+    text = (
+        f"{len(sensitivity.groups)} groups of {name}, the most sensitive first. Everything in 8 bits gives {uniform} "
+        f"of the outputs' squares, on {sensitivity.samples} samples, computed {sensitivity.computed}."
+    )
+    times = f"times: {sensitivity.timed}" if sensitivity.timed else "no time that could be taken speaks of the device"
+    groups = [_group(group) for group in sensitivity.groups[:GROUPS_SHOWN]]
+    numbers: dict[str, object] = {"uniform_share_of_time": _rounded(sensitivity.uniform_share), "groups": groups}
+    return Summary(text, numbers, notes=[times])
+
+
+def _group(group: GroupSensitivity) -> dict[str, object]:
+    return {
+        "name": group.name,
+        "op_type": group.op_type,
+        "operators": group.operators,
+        "alone_error": _rounded(group.alone_error),
+        "reverted_error": _rounded(group.reverted_error),
+        "saved_share_of_time": _rounded(group.saved_share),
+        "outlier_ratio": _rounded(group.outlier_ratio),
+        "dead_channels": group.dead_channels,
+        "channel_spread": _rounded(group.channel_spread),
+    }
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else float(f"{number:.3g}")
 
 
 def _benchmark(benchmark: Benchmark) -> Summary:

@@ -12,6 +12,7 @@ from edgewright.state.errors import Refusal
 from edgewright.state.evidence import Accuracy, Baseline, Benchmark, Check, Dataset, Sustained
 from edgewright.state.phases import Call, Fact
 from edgewright.state.policy import Policy
+from edgewright.state.sensitivity import Sensitivity
 from edgewright.state.waivers import Waiver
 
 
@@ -100,6 +101,14 @@ class Profiled:
     def fact(self) -> Fact | None:
         """The fact, if nothing is missing."""
         return None if self.baseline.missing else Fact.BASELINE_COMPLETE
+
+
+@dataclass(frozen=True)
+class SensitivityAnalysed:
+    """It was found out what 8 bits cost and save in each part of a model. Moves nothing."""
+
+    sensitivity: Sensitivity
+    fact = Fact.SENSITIVITY_ANALYSED
 
 
 @dataclass(frozen=True)
@@ -205,6 +214,7 @@ Event = (
     | JobStarted
     | JobEnded
     | Profiled
+    | SensitivityAnalysed
     | CandidateMade
     | BenchmarkRecorded
     | SustainedRecorded
@@ -216,5 +226,7 @@ Event = (
     | CallRefused
 )
 
-Evidence = Profiled | CandidateMade | BenchmarkRecorded | SustainedRecorded | AccuracyRecorded | Packaged
+Evidence = (
+    Profiled | SensitivityAnalysed | CandidateMade | BenchmarkRecorded | SustainedRecorded | AccuracyRecorded | Packaged
+)
 """The events that a worker's finished job amounts to."""

@@ -30,6 +30,7 @@ class Call(StrEnum):
     """The calls that change a run. `decide` is two calls, since its two answers need different evidence."""
 
     PROFILE_MODEL = "profile_model"
+    ANALYZE = "analyze_sensitivity"
     QUANTIZE = "quantize"
     CONVERT = "convert"
     BENCHMARK = "benchmark"
@@ -44,6 +45,7 @@ class Fact(StrEnum):
     """The recorded facts that move a run."""
 
     BASELINE_COMPLETE = "baseline_complete"
+    SENSITIVITY_ANALYSED = "sensitivity_analysed"
     CANDIDATE_MADE = "candidate_made"
     BENCHMARK_VALID = "benchmark_valid"
     SUSTAINED_MEASURED = "sustained_measured"
@@ -89,6 +91,11 @@ def _sustain(phase: Phase) -> Row:
     return Row(guards, Fact.SUSTAINED_MEASURED, phase)
 
 
+def _analyze(phase: Phase) -> Row:
+    """Return the row of a look at a model's parts; it proves something and moves nothing."""
+    return Row((*_STEP_GUARDS, "calibration_present"), Fact.SENSITIVITY_ANALYSED, phase)
+
+
 _ACCEPT_GUARDS = ("idle", "something_to_accept")
 _REVERT = Row(("idle", "candidate_open"), Fact.REVERTED, Phase.OPTIMIZE)
 
@@ -102,6 +109,7 @@ TABLE: Mapping[Phase, Mapping[Call, Row]] = MappingProxyType(
         Phase.PROFILE: MappingProxyType({Call.PROFILE_MODEL: START}),
         Phase.OPTIMIZE: MappingProxyType(
             {
+                Call.ANALYZE: _analyze(Phase.OPTIMIZE),
                 **_STEPS,
                 Call.BENCHMARK: _sustain(Phase.OPTIMIZE),
                 Call.PACKAGE: _PACKAGE,
@@ -133,6 +141,7 @@ TABLE: Mapping[Phase, Mapping[Call, Row]] = MappingProxyType(
         Phase.PACKAGE: MappingProxyType(
             {
                 Call.PACKAGE: _PACKAGE,
+                Call.ANALYZE: _analyze(Phase.PACKAGE),
                 **_STEPS,
                 Call.BENCHMARK: _sustain(Phase.PACKAGE),
                 Call.ACCEPT: Row(_ACCEPT_GUARDS, Fact.WAIVER_GRANTED, Phase.PACKAGE),

@@ -20,6 +20,7 @@ from edgewright.state.events import (
     Packaged,
     Profiled,
     Reverted,
+    SensitivityAnalysed,
     Started,
     SustainedRecorded,
     WaiverGranted,
@@ -27,6 +28,7 @@ from edgewright.state.events import (
 from edgewright.state.evidence import Accuracy, Benchmark, Label, Latency, Sustained
 from edgewright.state.phases import Phase, advance
 from edgewright.state.policy import Rule, stricter
+from edgewright.state.sensitivity import Sensitivity
 from edgewright.state.verdict import Verdict, better, judge
 from edgewright.state.waivers import UnfitCalibration, Waiver
 
@@ -89,6 +91,7 @@ class Run:
         accepted: Every acceptance ever given, used up or not; none is given twice.
         packages: Packages written.
         sustained: Valid long runs over what would ship, in order.
+        sensitivities: What 8 bits cost and save in the parts of a model, the latest last.
         job: The work in progress, if any.
         turned_down: Work that was refused or broke, in order.
         trouble: Why the last job ended without evidence, if it did.
@@ -107,6 +110,7 @@ class Run:
     accepted: tuple[Waiver, ...] = ()
     packages: tuple[Packaged, ...] = ()
     sustained: tuple[Sustained, ...] = ()
+    sensitivities: tuple[Sensitivity, ...] = ()
     job: Job | None = None
     turned_down: tuple[TurnedDown, ...] = ()
     trouble: Refusal | None = None
@@ -237,14 +241,23 @@ def _absorb(run: Run, event: Event) -> Run:
             return _absorb_waiver(run, event.waiver)
         case Packaged():
             return replace(_spent(run, event.artifact), packages=(*run.packages, event))
-        case SustainedRecorded():
-            return _absorb_sustained(run, event.sustained)
+        case SensitivityAnalysed() | SustainedRecorded():
+            return _absorb_finding(run, event)
         case CallRefused():
             return run
         case Started():
             raise CorruptLedger(f"Run {run.id} starts twice.")
         case _:
             return _absorb_step(run, event)
+
+
+def _absorb_finding(run: Run, event: SensitivityAnalysed | SustainedRecorded) -> Run:
+    """Write what was found out beside the steps, or why a long run's times may not be used."""
+    if isinstance(event, SensitivityAnalysed):
+        return replace(run, sensitivities=(*run.sensitivities, event.sensitivity))
+    if not event.sustained.valid:
+        return replace(run, trouble=_unusable("the sustained run", event.sustained.findings))
+    return replace(run, sustained=(*run.sustained, event.sustained))
 
 
 def _absorb_job(run: Run, event: JobStarted | JobEnded) -> Run:
@@ -262,13 +275,6 @@ def _absorb_job(run: Run, event: JobStarted | JobEnded) -> Run:
         turned_down = (*turned_down, TurnedDown(run.job, event.refusal))
     trouble = None if event.outcome is JobOutcome.CANCELLED else event.refusal
     return replace(run, job=None, turned_down=turned_down, trouble=trouble)
-
-
-def _absorb_sustained(run: Run, taken: Sustained) -> Run:
-    """Write a long run into the run, or why its times may not be used."""
-    if not taken.valid:
-        return replace(run, trouble=_unusable("the sustained run", taken.findings))
-    return replace(run, sustained=(*run.sustained, taken))
 
 
 def _absorb_waiver(run: Run, waiver: Waiver) -> Run:

@@ -12,6 +12,7 @@ from edgewright.state.events import (
     Evidence,
     Packaged,
     Profiled,
+    SensitivityAnalysed,
     SustainedRecorded,
 )
 from edgewright.state.evidence import Accuracy, Dataset
@@ -70,6 +71,23 @@ class Original:
 
 
 @dataclass(frozen=True)
+class SearchTerms:
+    """What a search for a candidate goes by.
+
+    Attributes:
+        metric: The run's.
+        tolerance: The run's largest relative drop.
+        threads: Intra-operator threads.
+        rejected: What failed its verdict in this run: the groups that each such candidate had in 8 bits.
+    """
+
+    metric: str
+    tolerance: float
+    threads: int
+    rejected: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
 class QuantizeOrder:
     """Make a quantised candidate.
 
@@ -86,6 +104,7 @@ class QuantizeOrder:
         lineage: SHA-256 of the run's original, written into the candidate.
         statistics: SHA-256 of the calibration statistics that earlier steps of the run kept.
         accepted: What is wrong with the calibration set and was accepted by a person, word for word.
+        terms: What a search goes by, where the scheme is one.
     """
 
     base: Artifact
@@ -100,6 +119,23 @@ class QuantizeOrder:
     lineage: str
     statistics: tuple[str, ...] = ()
     accepted: str = ""
+    terms: SearchTerms | None = None
+
+
+@dataclass(frozen=True)
+class AnalyzeOrder:
+    """Find out what 8 bits cost and save in each part of a model.
+
+    Attributes:
+        step: What would be quantised, from which data, for which device.
+    """
+
+    step: QuantizeOrder
+
+    @property
+    def original(self) -> Original:
+        """The caller's file, to be checked."""
+        return self.step.original
 
 
 @dataclass(frozen=True)
@@ -222,11 +258,21 @@ class Done:
     package: str | None = None
 
 
-Order = ProfileOrder | QuantizeOrder | ConvertOrder | BenchmarkOrder | SustainOrder | ValidateOrder | PackageOrder
+Order = (
+    ProfileOrder
+    | AnalyzeOrder
+    | QuantizeOrder
+    | ConvertOrder
+    | BenchmarkOrder
+    | SustainOrder
+    | ValidateOrder
+    | PackageOrder
+)
 
 EVIDENCE_OF: Mapping[type[Order], type[Evidence]] = MappingProxyType(
     {
         ProfileOrder: Profiled,
+        AnalyzeOrder: SensitivityAnalysed,
         QuantizeOrder: CandidateMade,
         ConvertOrder: CandidateMade,
         BenchmarkOrder: BenchmarkRecorded,

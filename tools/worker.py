@@ -20,6 +20,7 @@ from edgewright.state.errors import Code, CorruptArtifact, Refusal, Refused, Wor
 from edgewright.tools.confinement import confine, device_files, interpreter_folders
 from edgewright.tools.job_folder import Answer, Envelope, Found, JobFolder, Progress
 from edgewright.tools.orders import (
+    AnalyzeOrder,
     BenchmarkOrder,
     ConvertOrder,
     Done,
@@ -44,6 +45,7 @@ PROGRESS_TOTAL = 1000
 WORK = MappingProxyType(
     {
         ProfileOrder: "edgewright.tools.profile.work",
+        AnalyzeOrder: "edgewright.tools.optimize.work",
         QuantizeOrder: "edgewright.tools.optimize.work",
         ConvertOrder: "edgewright.tools.optimize.work",
         BenchmarkOrder: "edgewright.tools.benchmark.work",

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,20 @@ class Workspace:
         digest = file_sha256(path)
         self._new.setdefault(digest, NewFile(digest, str(path), path.stat().st_size))
         return digest
+
+    @contextmanager
+    def holding(self, *paths: Path) -> Iterator[tuple[str, ...]]:
+        """Keep files for a while, for whoever reads by digest; they move nowhere and may be deleted afterwards."""
+        digests = tuple(file_sha256(path) for path in paths)
+        held = {
+            digest: NewFile(digest, str(path), path.stat().st_size) for digest, path in zip(digests, paths, strict=True)
+        }
+        before = self._new
+        self._new = {**before, **held}
+        try:
+            yield digests
+        finally:
+            self._new = {digest: new for digest, new in self._new.items() if digest in before or digest not in held}
 
     def keep_json(self, content: object, name: str) -> str:
         """Write `content` as JSON and keep it; return its SHA-256."""

@@ -73,7 +73,7 @@ def lasted(run: Run, artifact: str) -> bool:
 def asked(run: Run, call: Call) -> Asked:
     """Return the question that a call is, where the run's target is the one that is enrolled."""
     enrolled = {run.started.target: run.started.target_device} if run.started.target else {}
-    return build.asked(call, needs_calibration=call is Call.QUANTIZE, enrolled=enrolled)
+    return build.asked(call, needs_calibration=call in {Call.ANALYZE, Call.QUANTIZE}, enrolled=enrolled)
 
 
 def proven(run: Run, step: Step) -> bool:
@@ -92,6 +92,8 @@ def findings(run: Run, call: Call) -> list[Event]:
     match call:
         case Call.PROFILE_MODEL:
             return [build.profiled(), build.inherited(REUSED, 0.89), build.inherited(REUSED, 0.87)]
+        case Call.ANALYZE:
+            return [build.analysed()]
         case Call.QUANTIZE | Call.CONVERT:
             return [build.candidate(f"{call} {run.version}")]
         case Call.BENCHMARK:

@@ -42,6 +42,7 @@ class Model:
             not self.busy
             and {
                 Call.PROFILE_MODEL: not self.profiled,
+                Call.ANALYZE: ready and self.calibrated,
                 Call.QUANTIZE: ready and self.calibrated,
                 Call.CONVERT: ready,
                 Call.BENCHMARK: ready or (waiting and not self.timed),
@@ -105,7 +106,7 @@ class Workflow(RuleBasedStateMachine):
     def ask(self, call: Call) -> None:
         if call is Call.PROFILE_MODEL and self.model.busy:
             return
-        asked = build.asked(call, needs_calibration=call is Call.QUANTIZE)
+        asked = build.asked(call, needs_calibration=call in {Call.ANALYZE, Call.QUANTIZE})
         with self.ledger.change() as change:
             run = change.run("run")
             refusal = refusal_for(run, asked)
@@ -161,6 +162,8 @@ class Workflow(RuleBasedStateMachine):
                 model.profiled, model.calibrated = True, good
                 data = build.dataset("calibration") if good else None
                 self.append(build.profiled(calibration=data), end)
+            case Call.ANALYZE:
+                self.append(build.analysed(), end)
             case Call.QUANTIZE | Call.CONVERT:
                 model.candidate = build.digest(f"candidate {self.serial}")
                 self.append(build.candidate(f"candidate {self.serial}"), end)

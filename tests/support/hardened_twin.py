@@ -8,17 +8,28 @@ stays as it is; but one scale for all channels of an activation, or of a weight,
 """
 
 import sys
+from collections.abc import Collection
 
 import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto, numpy_helper
+from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 # Largest exponent: channels of one tensor differ by up to 2 ** 12.
 SPREAD = 6
 
 
-def harden(model: ModelProto, spread: int = SPREAD, seed: int = 0) -> ModelProto:
-    """Return the twin of a model whose layers form chains Conv - Relu - Conv; everything else of it stays as it is."""
+def harden(
+    model: ModelProto, spread: int = SPREAD, seed: int = 0, only: Collection[int] | None = None, *, barred: bool = False
+) -> ModelProto:
+    """Return the twin of a model whose layers form chains Conv - Relu - Conv; everything else of it stays as it is.
+
+    Args:
+        model: The model.
+        spread: Largest exponent.
+        seed: Of the factors.
+        only: Numbers of the chains to harden; all of them where it is not given.
+        barred: Whether a Max of a tensor with itself, which is that tensor, bars the way for what would undo it.
+    """
     twin = ModelProto()
     twin.CopyFrom(model)
     places = {tensor.name: place for place, tensor in enumerate(twin.graph.initializer)}
@@ -29,13 +40,23 @@ def harden(model: ModelProto, spread: int = SPREAD, seed: int = 0) -> ModelProto
         numbers = numpy_helper.to_array(tensor) * factors.astype(np.float32)
         tensor.CopyFrom(numpy_helper.from_array(numbers, name))
 
-    for first, second in chains(twin):
+    found = chains(twin)
+    for first, second in [found[number] for number in only] if only is not None else found:
         channels = twin.graph.initializer[places[first.input[1]]].dims[0]
         factors = 2.0 ** random.integers(-spread, spread + 1, channels)
         scale(first.input[1], factors.reshape(-1, 1, 1, 1))
         scale(first.input[2], factors)
         scale(second.input[1], 1 / factors.reshape(1, -1, 1, 1))
+        if barred:
+            _bar(twin, second)
     return twin
+
+
+def _bar(model: ModelProto, reader: NodeProto) -> None:
+    name = f"{reader.input[0]}_barred"
+    place = next(number for number, node in enumerate(model.graph.node) if node.output[0] == reader.output[0])
+    model.graph.node.insert(place, helper.make_node("Max", [reader.input[0]] * 2, [name], name))
+    model.graph.node[place + 1].input[0] = name
 
 
 def chains(model: ModelProto) -> list[tuple[NodeProto, NodeProto]]:

@@ -18,9 +18,10 @@ from edgewright.tools.datasets.prepare import prepare
 from edgewright.tools.optimize.convert import convert
 from edgewright.tools.optimize.quantize import quantize
 from edgewright.tools.optimize.step import Made, Step, make
-from edgewright.tools.orders import ConvertOrder, DataSource, Original, QuantizeOrder
+from edgewright.tools.orders import ConvertOrder, DataSource, Original, QuantizeOrder, SearchTerms
 from edgewright.tools.profile.inspect import inputs_of, outputs_of, precision_of
 from edgewright.tools.targets.host import Host
+from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
 
@@ -35,9 +36,11 @@ class Bench:
     validation: Dataset
     calibration: Dataset | None
     device: Device = Device.CPU_GENERIC
+    terms: SearchTerms | None = None
 
     def quantize(self, scheme: str, *, samples: int = 100, **parameters: object) -> Made:
-        return quantize(self.quantize_order(scheme, samples=samples, **parameters), self.workspace, self.target)
+        order = self.quantize_order(scheme, samples=samples, **parameters)
+        return quantize(order, self.workspace, Places(self.target, self.target))
 
     def convert(self, *operations: str, opset: int | None = None, to: Format = Format.ONNX) -> Made:
         return convert(self.convert_order(*operations, opset=opset, to=to), self.workspace, self.target)
@@ -69,6 +72,7 @@ class Bench:
             validation=self.validation,
             target_device=self.device,
             lineage=self.base.sha256,
+            terms=self.terms,
         )
 
     def load(self, made: Made) -> ModelProto:

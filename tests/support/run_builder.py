@@ -23,6 +23,7 @@ from edgewright.state.events import (
     Packaged,
     Profiled,
     Reverted,
+    SensitivityAnalysed,
     Started,
     SustainedRecorded,
     WaiverGranted,
@@ -48,6 +49,7 @@ from edgewright.state.phases import Call, Phase
 from edgewright.state.policy import Level, Policy
 from edgewright.state.protocols import PROTOCOLS, ProtocolName
 from edgewright.state.run import Run, Step, fold
+from edgewright.state.sensitivity import GroupSensitivity, Sensitivity
 from edgewright.state.verdict import floor_of
 from edgewright.state.waivers import AccuracyLoss, Waiver
 
@@ -263,6 +265,22 @@ def sustained(of: str, *, valid: bool = True) -> SustainedRecorded:
     return SustainedRecorded(Sustained(timed, valid))
 
 
+def analysed(of: str = "") -> SensitivityAnalysed:
+    group = GroupSensitivity("conv", "Conv", 2, 0.01, 0.02, 0.1, 4.0, 0, 3.0)
+    return SensitivityAnalysed(
+        Sensitivity(
+            artifact=of or digest("original"),
+            calibration=digest("calibration"),
+            uniform_error=0.02,
+            uniform_share=0.6,
+            groups=(group,),
+            samples=32,
+            computed="as 8 bits are defined",
+            timed=str(Label.HOST),
+        )
+    )
+
+
 def asked(call: Call, **changes: object) -> Asked:
     """Return a question that asks for nothing unusual; a benchmark is of the kind that each of its phases knows."""
     device, protocol = Device.CPU_GENERIC, ProtocolName.SUSTAINED
@@ -298,6 +316,7 @@ def one_of_each() -> tuple[Event, ...]:
         job_started(Call.PROFILE_MODEL, "job-1"),
         profiled(),
         job_ended(job="job-1"),
+        analysed(),
         CallRefused("package", refusal(drop=0.1, tried=[1, 2], note=None)),
         candidate(),
         benchmarked(of, valid=False),

@@ -3,9 +3,7 @@
 Both models run in fresh processes, in a workspace of their own that is never settled: none of this reaches the store.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,8 @@ from edgewright.state.artifacts import Artifact
 from edgewright.state.errors import Refused
 from edgewright.state.evidence import Dataset
 from edgewright.tools.benchmark.outputs import open_outputs, run_outputs
+from edgewright.tools.datasets.subset import subset
 from edgewright.tools.legible import legible
-from edgewright.tools.probe.column_writer import ColumnWriter
 from edgewright.tools.probe.columns import Array, Column
 from edgewright.tools.targets.target import Target
 from edgewright.tools.workspace import Workspace
@@ -81,7 +79,9 @@ def compare(
     apart = Workspace(folder, workspace.objects)
     for path in (workspace.path_of(base.sha256), candidate[1]):
         apart.keep(path)
-    samples = _sample(validation, workspace, apart)
+    count = min(SAMPLES, validation.n)
+    rows = [number * validation.n // count for number in range(count)]
+    samples = subset(validation, rows, workspace, apart)
     before = open_outputs(run_outputs(base, samples, THREADS, apart, target, progress=_silent), apart)
     try:
         after = open_outputs(run_outputs(candidate[0], samples, THREADS, apart, target, progress=_silent), apart)
@@ -99,26 +99,6 @@ def compare(
 
 def _silent(done: int, total: int, message: str) -> None:
     """Two short runs are not worth a line each."""
-
-
-def _sample(dataset: Dataset, workspace: Workspace, apart: Workspace) -> Dataset:
-    """Copy a few samples of a dataset into a small one."""
-    index = json.loads(workspace.path_of(dataset.index).read_text(encoding="utf-8"))
-    count = min(SAMPLES, dataset.n)
-    rows = [number * dataset.n // count for number in range(count)]
-    folder = apart.scratch("samples")
-    folder.mkdir()
-    inputs: dict[str, Mapping[str, str]] = {}
-    for number, (name, spec) in enumerate(index["inputs"].items()):
-        column = Column.open(spec, lambda digest: str(workspace.path_of(digest)))
-        with ColumnWriter(folder, f"input-{number}") as writer:
-            for row in rows:
-                writer.append(column[row])
-            written = writer.finish(drop_leading_one=False)
-        files = {part: apart.keep(folder / written[part]) for part in ("values", "shapes") if part in written}
-        inputs[name] = written | files
-    small = {"version": 1, "n": count, "inputs": inputs, "labels": None, "samples": index["samples"]}
-    return replace(dataset, n=count, index=apart.keep_json(small, "samples.json"))
 
 
 @dataclass

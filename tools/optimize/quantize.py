@@ -9,7 +9,7 @@ from edgewright.state.errors import Code, Refused
 from edgewright.tools.optimize.scheme import OFFERED, refuse_scheme
 from edgewright.tools.optimize.step import Made, Step, make
 from edgewright.tools.orders import QuantizeOrder
-from edgewright.tools.targets.target import Target
+from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
 # Named, not imported: the libraries of the other formats may not be installed.
@@ -21,12 +21,12 @@ _MODULES = MappingProxyType(
 )
 
 
-def quantize(order: QuantizeOrder, workspace: Workspace, target: Target) -> Made:
+def quantize(order: QuantizeOrder, workspace: Workspace, places: Places) -> Made:
     """Make a candidate with fewer bits.
 
     Raises:
-        Refused: SCHEME_NOT_OFFERED, CALIBRATION_MISSING, CALIBRATION_UNFIT, NOTHING_CHANGED, MODEL_NOT_FINITE,
-            MODEL_UNSUPPORTED, MODEL_INVALID, DATA_MISMATCH, INVALID_ARGUMENT or MISSING_EXTRA.
+        Refused: SCHEME_NOT_OFFERED, CALIBRATION_MISSING, CALIBRATION_UNFIT, NOTHING_CHANGED, NO_GAIN,
+            MODEL_NOT_FINITE, MODEL_UNSUPPORTED, MODEL_INVALID, DATA_MISMATCH, INVALID_ARGUMENT or MISSING_EXTRA.
         CorruptArtifact: The base is not what its digest says.
     """
     offered = OFFERED[order.base.format]
@@ -36,10 +36,11 @@ def quantize(order: QuantizeOrder, workspace: Workspace, target: Target) -> Made
             order,
             f"the scheme is offered for {' and '.join(elsewhere)} only" if elsewhere else "the scheme is not offered",
         )
-    return make(_schemes(order.base.format)[order.scheme](order, workspace), order, workspace, target)
+    step = _schemes(order.base.format)[order.scheme](order, workspace, places)
+    return make(step, order, workspace, places.host)
 
 
-def _schemes(model_format: Format) -> Mapping[str, Callable[[QuantizeOrder, Workspace], Step]]:
+def _schemes(model_format: Format) -> Mapping[str, Callable[[QuantizeOrder, Workspace, Places], Step]]:
     try:
         module = import_module(_MODULES[model_format])
     except ModuleNotFoundError as error:
@@ -52,5 +53,5 @@ def _schemes(model_format: Format) -> Mapping[str, Callable[[QuantizeOrder, Work
             f"have the operator run: pip install 'edgewright[{model_format}]'",
             install=f"pip install 'edgewright[{model_format}]'",
         ) from error
-    schemes: Mapping[str, Callable[[QuantizeOrder, Workspace], Step]] = module.SCHEMES
+    schemes: Mapping[str, Callable[[QuantizeOrder, Workspace, Places], Step]] = module.SCHEMES
     return schemes

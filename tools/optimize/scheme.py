@@ -20,6 +20,7 @@ OFFERED: Mapping[Format, Mapping[str, Sequence[str]]] = MappingProxyType(
             "fp16": (),
             "int8_dynamic": ("per_channel",),
             "int8_static": ("per_channel", "ranges", "equalize", "correct_bias"),
+            "int8_mixed": ("evaluations", "minutes"),
         },
         Format.TFLITE: {
             "fp16": (),

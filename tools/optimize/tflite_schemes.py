@@ -19,6 +19,7 @@ from edgewright.tools.optimize.step import Step
 from edgewright.tools.orders import QuantizeOrder
 from edgewright.tools.runtimes.litert.quantization import SIGNATURE, Bits, activation_ranges, quantize
 from edgewright.tools.runtimes.litert.schema import new_signature
+from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
 LIBRARIES = ("ai-edge-litert", "ai-edge-quantizer")
@@ -108,7 +109,7 @@ class Half(_TfliteScheme):
     precision = "fp16"
     said = "read float16 weights"
 
-    def __init__(self, order: QuantizeOrder, workspace: Workspace) -> None:  # noqa: ARG002  (one signature for all)
+    def __init__(self, order: QuantizeOrder, _workspace: Workspace, _places: Places) -> None:
         super().__init__(order, ExcludingParameters, Bits(weights=16))
 
     def _findings(self, result: TfliteModel) -> tuple[str, ...]:
@@ -125,7 +126,7 @@ class Dynamic(_TfliteScheme):
     optimization = "dynamic"
     said = "multiply in 8 bits, with activations quantised as they come"
 
-    def __init__(self, order: QuantizeOrder, workspace: Workspace) -> None:  # noqa: ARG002  (one signature for all)
+    def __init__(self, order: QuantizeOrder, _workspace: Workspace, _places: Places) -> None:
         super().__init__(order, WeightParameters, Bits(weights=8, integer_compute=True))
 
 
@@ -136,7 +137,7 @@ class WeightOnly(_TfliteScheme):
     optimization = "weight-only"
     said = "read 8-bit weights and compute in float32: this saves size, not time"
 
-    def __init__(self, order: QuantizeOrder, workspace: Workspace) -> None:  # noqa: ARG002  (one signature for all)
+    def __init__(self, order: QuantizeOrder, _workspace: Workspace, _places: Places) -> None:
         super().__init__(order, WeightParameters, Bits(weights=8))
 
 
@@ -149,7 +150,7 @@ class Static(_TfliteScheme):
     activations = 8
     options: type[ExcludingParameters] = StaticParameters
 
-    def __init__(self, order: QuantizeOrder, workspace: Workspace) -> None:
+    def __init__(self, order: QuantizeOrder, workspace: Workspace, _places: Places) -> None:
         super().__init__(order, self.options, Bits(weights=8, activations=self.activations))
         self._bits = replace(self._bits, integer_io=self.parameters.get("io_dtype") == "int8")
         self._calibration = CalibrationSamples(order, workspace, "a TFLite candidate")
@@ -178,7 +179,7 @@ class Wide(Static):
         return (*super()._findings(result), slow)
 
 
-SCHEMES: Mapping[str, Callable[[QuantizeOrder, Workspace], Step]] = MappingProxyType(
+SCHEMES: Mapping[str, Callable[[QuantizeOrder, Workspace, Places], Step]] = MappingProxyType(
     {scheme.option: scheme for scheme in (Half, Dynamic, WeightOnly, Static, Wide)}
 )
 

@@ -11,7 +11,7 @@ from onnx import NodeProto
 from onnx.helper import make_node as node
 
 from edgewright.tools.runtimes.onnxruntime.activations import Feed
-from edgewright.tools.runtimes.onnxruntime.outputs import error
+from edgewright.tools.runtimes.onnxruntime.outputs import Reference
 
 F, I64 = models.F, models.I64
 
@@ -29,7 +29,7 @@ def apart(folder: Path, wanted: Sequence[NodeProto], got: Sequence[NodeProto], k
 
     onnx.save(built(got), folder / "got.onnx")
     feeds: list[Feed] = [{"x": np.array([[1, 2, 3]], np.float32)}, {"x": np.array([[3, 2, 1]], np.float32)}]
-    return error(built(wanted), folder / "got.onnx", lambda: feeds, folder)
+    return Reference(built(wanted), lambda: feeds, folder).error(folder / "got.onnx")
 
 
 def test_ten_percent_more_is_a_hundredth_of_the_squares(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How far one model's outputs are from another's on the same samples."""
+"""How far models' outputs are from those of one of them on the same samples."""
 
 from dataclasses import dataclass
 from math import inf, isfinite
@@ -10,32 +10,49 @@ from onnx import ModelProto
 from edgewright.tools.runtimes.onnxruntime.activations import Array, Feeds, open_session
 
 
-def error(reference: ModelProto, given: Path, feeds: Feeds, folder: Path, *, exact: bool = False) -> float:
-    """Return the squared error of a model's outputs relative to the reference's squares, the mean over the outputs.
+class Reference:
+    """The outputs of one model on a few samples, which are held, to compare others with."""
 
-    It is the inverse of the signal-to-quantisation-noise ratio. Of integers and booleans the share that differs counts
-    instead. The outputs of one inference are held at a time.
+    def __init__(self, model: ModelProto, feeds: Feeds, folder: Path) -> None:
+        """Run the model.
 
-    Args:
-        reference: The model to compare with.
-        given: The file of the model to judge, of the same outputs.
-        feeds: Gives the samples.
-        folder: Where the reference may be written.
-        exact: Whether 8-bit operators are computed in float32 between their conversions, as their definition says,
-            and not by this processor's kernels.
+        Args:
+            model: The model to compare with.
+            feeds: Gives the samples.
+            folder: Where the model may be written.
+        """
+        session = open_session(model, folder / "reference.onnx")
+        self._pairs = [(dict(feed), session.run(None, dict(feed))) for feed in feeds()]
+        self._count = len(session.get_outputs())
 
-    Returns:
-        Infinity where shapes differ or the given outputs hold no numbers.
-    """
-    before = open_session(reference, folder / "reference.onnx")
-    after = open_session(given, given, fused=not exact)
-    sums = [_Sums() for _ in before.get_outputs()]
-    for feed in feeds():
-        pairs = zip(before.run(None, dict(feed)), after.run(None, dict(feed)), strict=True)
-        for each, (wanted, got) in zip(sums, pairs, strict=True):
-            each.add(wanted, got)
-    mean = float(np.mean([each.relative for each in sums])) if sums else 0.0
-    return mean if isfinite(mean) else inf
+    def __len__(self) -> int:
+        """Inferences."""
+        return len(self._pairs)
+
+    def error(self, given: Path, *, exact: bool = False, inferences: int | None = None) -> float:
+        """Return the squared error of a model's outputs relative to the reference's squares, the mean over the outputs.
+
+        It is the inverse of the signal-to-quantisation-noise ratio. Of integers and booleans the share that differs
+        counts instead.
+
+        Args:
+            given: The file of the model to judge, of the same outputs.
+            exact: Whether 8-bit operators are computed in float32 between their conversions, as their definition says,
+                and not by this processor's kernels.
+            inferences: Only so many, spread evenly.
+
+        Returns:
+            Infinity where shapes differ or the given outputs hold no numbers.
+        """
+        session = open_session(given, given, fused=not exact)
+        sums = [_Sums() for _ in range(self._count)]
+        count = min(inferences or len(self), len(self))
+        for number in range(count):
+            feed, wanted = self._pairs[number * len(self) // count]
+            for each, before, after in zip(sums, wanted, session.run(None, feed), strict=True):
+                each.add(before, after)
+        mean = float(np.mean([each.relative for each in sums])) if sums else 0.0
+        return mean if isfinite(mean) else inf
 
 
 @dataclass

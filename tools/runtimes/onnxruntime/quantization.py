@@ -1,6 +1,6 @@
 """ONNX Runtime's quantiser, with the choices that suit the device a model is made for."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from edgewright.tools.profile.graphs import within
 
 # On convolutions dynamic quantisation is several times slower than float (measured: ONNX Runtime 1.32, x86-64).
 DYNAMIC_OPERATORS = ("MatMul", "Gemm")
+# What the quantiser adds to the name of a Gemm when it makes a MatMul of it (`ONNXModel.replace_gemm_with_matmul`).
+FROM_GEMM = "_MatMul"
 # Everything that has an 8-bit form.
 OPERATORS = tuple(sorted({*QDQRegistry, *QLinearOpsRegistry}))
 
@@ -76,6 +78,7 @@ def quantize_statically(
     per_channel: bool,
     integers: Integers,
     reduce_range: bool = False,
+    kept: Collection[str] = (),
 ) -> None:
     """Write `target` with QuantizeLinear and DequantizeLinear around every operator that can compute in 8 bits.
 
@@ -86,6 +89,7 @@ def quantize_statically(
         per_channel: Whether each output channel of a weight has its own scale.
         integers: Kind of integers.
         reduce_range: Whether weights use 7 of their 8 bits, so that no sum of U8S8 products saturates.
+        kept: Nodes that stay in float32.
     """
     model = ModelProto()
     model.CopyFrom(prepared)
@@ -98,7 +102,7 @@ def quantize_statically(
         activation_qType=integers.activations,
         tensors_range=TensorsData(CalibrationMethod.MinMax, reach),
         nodes_to_quantize=[],
-        nodes_to_exclude=_read_inside(model),
+        nodes_to_exclude=[*read_inside(model), *kept],
         op_types_to_quantize=list(OPERATORS),
         extra_options=dict(integers.options),
     )
@@ -106,7 +110,7 @@ def quantize_statically(
     quantizer.model.save_model_to_file(str(target), use_external_data_format=False)
 
 
-def _read_inside(model: ModelProto) -> list[str]:
+def read_inside(model: ModelProto) -> list[str]:
     """Return the nodes around values that a subgraph reads: the quantiser renames values in the main graph only."""
     inner = {
         name for graph in within(model.graph) if graph is not model.graph for node in graph.node for name in node.input
@@ -114,7 +118,9 @@ def _read_inside(model: ModelProto) -> list[str]:
     return [node.name for node in model.graph.node if inner & {*node.input, *node.output}]
 
 
-def quantize_dynamically(prepared: Path, target: Path, *, per_channel: bool, reduce_range: bool) -> None:
+def quantize_dynamically(
+    prepared: Path, target: Path, *, per_channel: bool, reduce_range: bool, nodes: Sequence[str] = ()
+) -> None:
     """Write `target` with the weights of MatMul and Gemm in 8 bits and activations quantised as they come.
 
     Args:
@@ -122,10 +128,12 @@ def quantize_dynamically(prepared: Path, target: Path, *, per_channel: bool, red
         target: Where the result goes.
         per_channel: Whether each output channel of a weight has its own scale.
         reduce_range: Whether weights have 7 bits, so that no sum of products saturates.
+        nodes: The matrix products to quantise; all of them where none is named.
     """
     quantize_dynamic(
         prepared,
         target,
+        nodes_to_quantize=[*nodes, *(f"{name}{FROM_GEMM}" for name in nodes)],
         op_types_to_quantize=list(DYNAMIC_OPERATORS),
         per_channel=per_channel,
         reduce_range=reduce_range,

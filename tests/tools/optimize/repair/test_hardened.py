@@ -45,7 +45,8 @@ def quantised(tmp_path: Path, pictures: Pictures) -> Callable[..., tuple[float, 
         choices = Choices(**settings, integers=CPU_INTEGERS, here=False)
         samples = Samples("pictures", tuple(range(64)), feeds(0, 64), feeds(64, 88))
         calibration = Calibration(choices, samples, Workspace(tmp_path, tmp_path / "objects"), (), tmp_path)
-        done = calibration.write(tmp_path / "prepared.onnx", tmp_path / "made.onnx")
+        done = calibration.calibrate(tmp_path / "prepared.onnx")
+        calibration.write(done, tmp_path / "made.onnx")
         return accuracy(tmp_path / "made.onnx", pictures, tmp_path), done
 
     return quantise
