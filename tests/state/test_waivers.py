@@ -15,7 +15,7 @@ from edgewright.state.ledger import Ledger
 from edgewright.state.phases import Call, Phase
 from edgewright.state.policy import Level, Policy
 from edgewright.state.run import Job, Run, TurnedDown, apply, fold
-from edgewright.state.waivers import AccuracyLoss, UnfitCalibration, Waiver
+from edgewright.state.waivers import AccuracyLoss, NotSustained, UnfitCalibration, Waiver
 
 OF = build.digest("candidate")
 FAILED = build.run_in(Phase.VALIDATE, build.FAILING)
@@ -224,6 +224,9 @@ def test_a_package_without_its_sustained_run_can_be_accepted_once_for_exactly_th
     kept = [build.candidate(), build.benchmarked(OF), build.validated(OF), Kept(OF)]
     other = fold("run", [*on_target, WaiverGranted(replace(HONEST, subject=subject)), *kept])
     assert refusal_for(other, asked) is not None  # another file, timed for longer
+    (longer,) = acceptable(other, build.asked(Call.ACCEPT))
+    assert isinstance(longer, NotSustained)
+    assert (longer.artifact, longer.protocol) == (OF, "quick")
     packaged = apply(given, build.packaged(build.ORIGINAL.sha256))
     assert refusal_for(packaged, asked) is not None
     lasted = apply(run, build.sustained(build.ORIGINAL.sha256))

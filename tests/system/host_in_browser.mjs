@@ -84,7 +84,8 @@ const shown = await frame.evaluate(() => {
     hold: document.getElementById("hold").checkVisibility() ? texts("#reasons li") : [],
     rows: [...document.querySelectorAll("#rows tr")].map((row) => texts("td", row)),
     fields: Object.fromEntries([...document.querySelectorAll("dt")].map((name) => [name.textContent, name.nextSibling.textContent])),
-    points: [...svg.querySelectorAll('[aria-roledescription="point"]')].map((each) => each.getAttribute("aria-label")),
+    points: [...svg.querySelectorAll('[aria-roledescription="point"]')].map((each) =>
+      ({ label: each.getAttribute("aria-label"), place: each.getAttribute("transform") })),
     chart: { width: chart.naturalWidth, alt: chart.alt },
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   };

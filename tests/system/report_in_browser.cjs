@@ -18,7 +18,8 @@ const { readFileSync } = require("node:fs");
     JSON.parse(document.getElementById("specification-tradeoff").textContent).layer
       .flatMap((layer) => (layer.mark.type === "point" && layer.encoding.tooltip ? layer.data.values : []))
   );
-  const marks = await tab.locator('[data-specification="specification-tradeoff"] svg path[aria-roledescription="point"]').count();
+  const marks = await tab.locator('[data-specification="specification-tradeoff"] svg path[aria-roledescription="point"]')
+    .evaluateAll((drawn) => drawn.map((each) => ({ label: each.getAttribute("aria-label"), place: each.getAttribute("transform") })));
   await tab.screenshot({ path: screenshot, fullPage: true });
   await context.setOffline(true);
   await tab.evaluate(readFileSync(`${modules}/axe-core/axe.min.js`, "utf8"));

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import run_builder as build
+from drawn_points import check_places
 from PIL import Image
 from report_run import TRIED, tried_events
 
@@ -84,11 +85,7 @@ def _check_shown(shown: dict[str, Any]) -> None:
     assert set(rows) == {"toy_original.onnx", *tried}
     for name, (ratio, value) in tried.items():
         assert rows[name] == [f"{value:.4f}", f"{ratio:.2f}x ({ratio - 0.05:.2f} to {ratio + 0.05:.2f})"]
-    points = "\n".join(shown["points"])
-    assert len(shown["points"]) == len(tried) + 1
-    for name, (ratio, value) in {**tried, "Baseline": (1.0, build.BASELINE_VALUE)}.items():
-        said = (name, f"{ratio:g}", f"{value:g}")
-        assert any(all(word in point for word in said) for point in shown["points"]), points
+    check_places(shown["points"], {**tried, "Baseline": (1.0, build.BASELINE_VALUE)})
     assert shown["chart"]["width"] > 0
     assert all(name in shown["chart"]["alt"] for name in tried)
     assert shown["overflow"] <= 0  # nothing is cut off at the width of a chat
