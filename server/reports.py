@@ -1,16 +1,17 @@
 """The report on a run in its three forms, and the pictures that go with it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from edgewright.server.answers import legal_next
 from edgewright.server.house import House
 from edgewright.server.replies import Reply
+from edgewright.state.events import Event, SensitivityAnalysed
 from edgewright.state.files import write_whole
 from edgewright.state.run import Run
 from edgewright.tools.package.figures import figures
-from edgewright.tools.package.pictures import INSTALL_LINE, Picture, available, draw
+from edgewright.tools.package.pictures import INSTALL_LINE, Picture, available, draw, draw_data, sensitivity_data
 from edgewright.tools.package.report import report
 
 SHOWN = "tradeoff"
@@ -86,6 +87,14 @@ def report_on(house: House, name: str, form: str) -> Reported:
         detail=figures(run, datetime.now(UTC).date()) if form == "json" else {},
     )
     return Reported(reply, tuple(picture for picture in pictures if picture.name == SHOWN))
+
+
+def pictures_of(run: Run, event: Event) -> tuple[Picture, ...]:
+    """Return the pictures that go into a chat with the answer that an event led to: an analysis is better looked at."""
+    if not isinstance(event, SensitivityAnalysed):
+        return ()
+    data = sensitivity_data(replace(run, sensitivities=(event.sensitivity,)))
+    return draw_data({"sensitivity": data}).pictures if data else ()
 
 
 def _run(house: House, name: str) -> Run:

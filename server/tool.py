@@ -143,7 +143,11 @@ class EdgewrightTool(Tool):
             return to_result(answers.cancelled(self._house, ended.run, job))
         if ended.ended.refusal is not None:
             return _refusal(ended.ended.refusal, self._house.seen(ended.run))
-        return to_result(answers.reply_to(self._house, ended.run, ended.evidence or ended.ended, job=job))
+        event = ended.evidence or ended.ended
+        pictures = await anyio.to_thread.run_sync(reports.pictures_of, ended.run, event)
+        return to_result(
+            answers.reply_to(self._house, ended.run, event, job=job), [picture.png for picture in pictures]
+        )
 
     def _settle_if_possible(self, run: str) -> None:
         """Settle what has ended; looking at a run must work even where nothing can be written."""

@@ -15,6 +15,7 @@ from workflow import Connect, call, content, done, refused
 from edgewright.server import reports
 from edgewright.server.house import House
 from edgewright.server.settings import Settings
+from edgewright.state.phases import Call
 from edgewright.state.run import fold
 from edgewright.tools.package.page import page as page_of
 from edgewright.tools.package.pictures import Drawn, Picture
@@ -50,6 +51,17 @@ async def test_a_chat_gets_both_documents_and_the_chart_of_the_tradeoff(
     written = [Path(path) for path in reply["numbers"]["pictures"]]
     assert [path.name for path in written] == [f"{RUN}-{name}.png" for name in SHOWN]
     assert all(path.exists() for path in written)
+
+
+async def test_an_analysis_of_groups_is_answered_with_its_picture(connect: Connect, house: House) -> None:
+    job = "job-0123456789abcdef"
+    with house.ledger.change() as change:
+        change.append(RUN, build.job_started(Call.ANALYZE, job), build.analysed(), build.job_ended(job=job))
+    async with connect() as client:
+        result = await call(client, "get_job", job=job, wait_seconds=0)
+    (image,) = [part for part in result.content if part.type == "image"]
+    assert base64.b64decode(image.data).startswith(b"\x89PNG")
+    assert "1 groups of" in content(result)["summary"]
 
 
 @pytest.mark.promise("P6")

@@ -254,25 +254,32 @@ def _shares(data: Data, field: str, axis: str, title: alt.TitleParams) -> Chart:
 
 
 def sensitivity(data: Data) -> Chart:
-    """Return what each group of operators costs in accuracy, and beside it what it takes of the time."""
-    timed = [bar for bar in data["bars"] if bar["ms"] is not None]
-    panels = [_column(data["bars"], "error", data["measure"], VERMILION, named=True)]
-    if timed:
-        panels.append(_column(timed, "ms", "Milliseconds per inference", BLUE, named=False))
-    shown = f"the {len(data['bars'])} worst of {data['groups']} groups"
-    title = _title("What each group costs", f"{shown} · times: {data['label']}" if timed else shown)
-    drawn: alt.HConcatChart = alt.hconcat(*panels, spacing=12).resolve_scale(y="shared").properties(title=title)
-    return drawn
+    """Return what each group of operators costs in accuracy in 8 bits, and beside it what it saves of the time."""
+    shown = f"alone in 8 bits, on {data['samples']} samples · the {len(data['bars'])} worst of {data['groups']} groups"
+    panels = [_column(data["bars"], "error", "Relative squared error of the outputs", VERMILION)]
+    if timed := [bar for bar in data["bars"] if bar["saved"] is not None]:
+        panels.append(_column(timed, "saved", "Share of float32's time that it saves", BLUE))
+        shown += f" · times: {data['label']}"
+    drawn: alt.HConcatChart = alt.hconcat(*panels, spacing=12).resolve_scale(y="shared")
+    return drawn.properties(title=_title("What each group costs and saves", shown))
 
 
-def _column(bars: list[dict[str, Any]], field: str, title: str, colour: str, *, named: bool) -> Chart:
-    axis = alt.Axis(labelLimit=220) if named else None
+def _column(bars: list[dict[str, Any]], field: str, title: str, colour: str) -> Chart:
+    """Return bars of one field of each group, each with its text; only errors, which come first, name the groups."""
+    share = field == "saved"
     drawn = _points(bars).encode(
-        x=alt.X(f"{field}:Q", title=title, scale=_longer([bar[field] for bar in bars], room=1.3)),
-        y=alt.Y("group:N", title=None, sort=None, axis=axis),
-        tooltip=["group:N", "error:Q", "ms:Q"],
+        x=alt.X(
+            f"{field}:Q",
+            title=title,
+            axis=alt.Axis(format="%" if share else "~g", tickCount=5),
+            scale=_longer([bar[field] for bar in bars], room=1.35),
+        ),
+        y=alt.Y("group:N", title=None, sort=None, axis=None if share else alt.Axis(labelLimit=230)),
+        tooltip=["group:N", "said:N", "saved:Q"],
     )
-    texts = drawn.mark_text(align="left", dx=4, fontSize=FONT_PX).encode(text=alt.Text(f"{field}:Q", format=".3~g"))
+    said = alt.Text("saved:Q", format=".1%") if share else alt.Text("said:N")
+    texts = drawn.transform_calculate(end=f"max(0, datum.{field})").mark_text(align="left", dx=4, fontSize=FONT_PX)
+    texts = texts.encode(x="end:Q", text=said)  # beside the bar, also where that reaches below zero
     return alt.layer(drawn.mark_bar(color=colour), texts).properties(width=WIDTH // 2 - 30, height=alt.Step(24))
 
 
@@ -329,9 +336,7 @@ CHARTS: Mapping[str, Kind] = MappingProxyType(
         "operators": Kind("Time by operator", operators, _of_bars("operator", lambda bar: f"{bar['share']:.1%}")),
         "weights": Kind("Size by operator", weights, _of_bars("operator", lambda bar: f"{bar['share']:.1%}")),
         "sizes": Kind("File sizes", sizes, _of_bars("name", lambda bar: f"{bar['mb']:.3g} MB")),
-        "sensitivity": Kind(
-            "Sensitivity by group", sensitivity, _of_bars("group", lambda bar: f"error {bar['error']:.3g}")
-        ),
+        "sensitivity": Kind("Sensitivity by group", sensitivity, _of_bars("group", lambda bar: f"error {bar['said']}")),
     }
 )
 
@@ -361,5 +366,5 @@ def _room(values: list[float]) -> list[float]:
 
 
 def _longer(values: list[float], room: float = 1.15) -> alt.Scale:
-    """Return a scale from zero with room for the text behind the longest bar."""
-    return alt.Scale(domain=[0, room * max(values) or 1.0], nice=False)
+    """Return a scale from zero, or below where values are, with room for the text behind the longest bar."""
+    return alt.Scale(domain=[min(0.0, *values), room * max(0.0, *values) or 1.0], nice=False)

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,21 +48,6 @@ class Picture:
     png: bytes
     svg: str
     described: str
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """One group of operators of a model, as an analysis of its sensitivity found it.
-
-    Attributes:
-        group: Its name.
-        error: Of the outputs where this group alone is in fewer bits.
-        latency_ms: Time that it takes of an inference; `None` where it was not measured.
-    """
-
-    group: str
-    error: float
-    latency_ms: float | None = None
 
 
 def available() -> bool:
@@ -117,6 +102,7 @@ def picture_data(run: Run, path_of: PathOf) -> dict[str, Data]:
         "operators": operator_data(run),
         "weights": weight_data(run),
         "sizes": size_data(run),
+        "sensitivity": sensitivity_data(run),
     }
     return {name: data for name, data in found.items() if data is not None}
 
@@ -278,20 +264,21 @@ def weight_data(run: Run) -> Data | None:
     return {"bars": bars} if total else None
 
 
-def sensitivity_data(rows: Iterable[Sensitivity], *, measure: str, label: str) -> Data | None:
-    """Return what a picture of an analysis shows: the groups with the largest errors, the worst first.
-
-    Args:
-        rows: One a group.
-        measure: What the error is, in words for an axis.
-        label: Where the times were taken.
-    """
-    ranked = sorted(rows, key=lambda row: -row.error)
+def sensitivity_data(run: Run) -> Data | None:
+    """Return what the latest analysis found: the groups that cost most, the worst first, and the time they save."""
+    if not run.sensitivities:
+        return None
+    found = run.sensitivities[-1]
     bars = [
-        {"group": f"{rank}. {_end(row.group)}", "error": row.error, "ms": row.latency_ms}
-        for rank, row in enumerate(ranked[:GROUPS_SHOWN], start=1)
+        {
+            "group": f"{rank}. {_end(group.name)}",
+            "error": group.alone_error or 0.0,
+            "said": "no numbers" if group.alone_error is None else f"{group.alone_error:.3g}",
+            "saved": group.saved_share,
+        }
+        for rank, group in enumerate(found.groups[:GROUPS_SHOWN], start=1)
     ]
-    return {"measure": measure, "label": label, "groups": len(ranked), "bars": bars} if bars else None
+    return {"label": found.timed, "samples": found.samples, "groups": len(found.groups), "bars": bars} if bars else None
 
 
 def _end(name: str) -> str:

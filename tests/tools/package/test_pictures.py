@@ -13,11 +13,12 @@ from report_run import DRIFT, STORED_BYTES, TRIED, raw_times, tried
 
 from edgewright.state.artifacts import Device
 from edgewright.state.phases import Phase
+from edgewright.state.run import Run
+from edgewright.state.sensitivity import GroupSensitivity
 from edgewright.tools.package import charts, pictures
 from edgewright.tools.package.pictures import (
     GROUPS_SHOWN,
     Drawn,
-    Sensitivity,
     draw,
     draw_data,
     drift_data,
@@ -136,32 +137,41 @@ def test_the_file_is_drawn_by_the_operators_that_read_its_tensors() -> None:
     assert sum(bar["share"] for bar in data["bars"]) == pytest.approx(1)
 
 
-ROWS = [Sensitivity(f"/features/{n}/conv", 0.5 / (n + 1), 0.1 * (n % 5) or None) for n in range(30)]
+def analysed(groups: list[GroupSensitivity], timed: str = "Host Estimate (not target hardware)") -> Run:
+    found = build.analysed().sensitivity
+    return replace(tried(), sensitivities=(replace(found, groups=tuple(groups), timed=timed),))
 
 
-def test_the_groups_that_cost_most_are_drawn_worst_first_with_the_time_that_they_take() -> None:
-    data = sensitivity_data(ROWS, measure="Error of the outputs", label="Host Estimate (not target hardware)")
+def group(name: str, error: float | None, saved: float | None = 0.1) -> GroupSensitivity:
+    return replace(build.analysed().sensitivity.groups[0], name=name, alone_error=error, saved_share=saved)
+
+
+@pytest.mark.promise("P6")
+def test_the_groups_that_cost_most_are_drawn_worst_first_with_the_time_that_they_save() -> None:
+    groups = [group(f"/features/{n}/conv", 0.5 / (n + 1), 0.2 - 0.01 * n) for n in range(30)]
+    data = sensitivity_data(analysed(groups))
     assert data is not None
-    assert [bar["error"] for bar in data["bars"]] == [row.error for row in ROWS[:GROUPS_SHOWN]]
-    assert data["groups"] == len(ROWS)
+    assert [bar["error"] for bar in data["bars"]] == [each.alone_error for each in groups[:GROUPS_SHOWN]]
+    assert [bar["saved"] for bar in data["bars"]] == [each.saved_share for each in groups[:GROUPS_SHOWN]]
+    assert data["groups"] == len(groups)
     (picture,) = draw_data({"sensitivity": data}).pictures
     assert Image.open(io.BytesIO(picture.png)).width >= 800
     assert "Host Estimate (not target hardware)" in str(picture.specification["title"])
     assert picture.described.startswith("1. /features/0/conv error 0.5; ")
-    assert sensitivity_data([], measure="x", label="y") is None
 
 
-def test_groups_whose_names_end_alike_stay_apart() -> None:
-    rows = [Sensitivity(f"{n}{'/a/very/long/path' * 4}", 0.1) for n in range(3)]
-    data = sensitivity_data(rows, measure="x", label="y")
+def test_groups_whose_names_end_alike_stay_apart_and_an_error_that_is_no_number_says_so() -> None:
+    data = sensitivity_data(analysed([group(f"{n}{'/a/very/long/path' * 4}", None) for n in range(3)]))
     assert data is not None
-    assert len({bar["group"] for bar in data["bars"]}) == len(rows)
+    assert len({bar["group"] for bar in data["bars"]}) == 3
+    assert {bar["said"] for bar in data["bars"]} == {"no numbers"}
 
 
-def test_groups_without_times_are_drawn_alone() -> None:
-    data = sensitivity_data([Sensitivity("a", 0.1), Sensitivity("b", 0.0)], measure="x", label="unmeasured")
+def test_groups_without_times_are_drawn_alone_and_no_analysis_is_not_drawn() -> None:
+    data = sensitivity_data(analysed([group("a", 0.1, None), group("b", 0.0, None)], timed=""))
     assert data is not None
     assert len(charts.specification("sensitivity", data)["hconcat"]) == 1
+    assert sensitivity_data(tried()) is None
 
 
 def test_before_the_baseline_there_is_nothing_to_draw(tmp_path: Path) -> None:
