@@ -25,7 +25,7 @@ TESTS = Path(__file__).parents[1] / "system"
 STRICT = 0.001  # of a thousand samples one answer lost is too many: the run ends on hold
 SUSTAINED_S = 20.0
 CHAT_PX, TALLEST_PX, COLOURS = 720, 2600, 64
-CHARTS = ("latency", "drift", "operators", "weights")
+CHARTS = ("latency", "drift", "operators", "weights", "sensitivity")
 STEPS: tuple[dict[str, object], ...] = (
     {"scheme": "fp16"},
     {"scheme": "int8_dynamic"},
@@ -56,6 +56,7 @@ async def tried(client: Client, data: Path) -> str:
         verdict = (await answered(client, "validate", run=run))["numbers"]["verdict"]
         await answered(client, "decide", run=run, decision="keep" if verdict == "PASS" else "revert")
     await answered(client, "benchmark", run=run, protocol="sustained")
+    await answered(client, "analyze_sensitivity", run=run, base="original")
     await answered(client, "quantize", run=run, base="original", **LAST)
     await answered(client, "benchmark", run=run)
     held = await answered(client, "validate", run=run)
