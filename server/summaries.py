@@ -227,6 +227,8 @@ def _accuracy(event: AccuracyRecorded, run: Run) -> Summary:
         {"tool": advice.tool, "arguments": dict(advice.arguments), "why": advice.why}
         for advice in stop.alternatives[:ALTERNATIVES_SHOWN]
     ]
+    if stop.alternatives:
+        return Summary(f"{stop.sentence}.", numbers, notes=notes)
     elsewhere = f"what this server cannot do and may help: {'; '.join(ELSEWHERE)}"
     return Summary(f"{stop.sentence}.", numbers, notes=[*notes, elsewhere])
 
@@ -240,13 +242,12 @@ def _waiver(waiver: Waiver) -> Summary:
 
 
 def _paired(paired: Paired, deciding_n: int | None) -> dict[str, object]:
-    """Return the comparison sample by sample, without what does not apply."""
+    """Return the comparison sample by sample, without what does not apply; the record has its method."""
     numbers = {
         "difference": round(paired.difference, 6),
         "low": round(paired.low, 6),
         "high": round(paired.high, 6),
         "confidence": paired.confidence,
-        "method": paired.method,
         "gained": paired.gained,
         "lost": paired.lost,
         "p_value": None if paired.p_value is None else round(paired.p_value, 6),

@@ -12,7 +12,6 @@ from context import KEPT, grown, measure
 from removed_guards import REMOVALS, remove
 
 from edgewright.server.evaluation.agent import agent_named
-from edgewright.server.evaluation.counted import BYTES_A_TOKEN
 from edgewright.server.evaluation.play import Stagehand
 from edgewright.server.evaluation.run import evaluate
 from edgewright.server.evaluation.suite import Scenario, Suite, load
@@ -34,7 +33,6 @@ STOPPED_LATER = {
     "race_the_package": "CORRUPT",
     "restart_in_between": "CORRUPT",
 }
-MOST_TOKENS = 12_000
 QUICK = [scenario for scenario in DISHONEST.scenario if not scenario.slow]
 # `make test-system` has the slow ones.
 EVERY = [
@@ -95,7 +93,7 @@ async def test_an_agent_that_follows_the_advice_packages_and_pays_no_more_contex
 ) -> None:
     """`python benchmarks/context.py` measures the same and writes the file."""
     now, kept = await measure(stagehand), json.loads(KEPT.read_text(encoding="utf-8"))
-    assert now.tokens <= MOST_TOKENS
+    assert now.tokens <= 12_000
     assert grown(now, kept) == {}, "if it is worth it: python benchmarks/context.py --write"
 
 
@@ -108,10 +106,6 @@ def test_every_scenario_ends_as_it_must_and_every_advice_leads_to_a_legal_end(tm
     played = json.loads((tmp_path / "eval.json").read_text(encoding="utf-8"))["scenarios"]
     assert len(played) == len(DISHONEST.scenario) + len(HONEST.scenario)
     assert all(scenario["recovered"] for scenario in played if not scenario["is_honest"])
-    before = json.loads(KEPT.read_text(encoding="utf-8"))
-    paid_once = (before["described_bytes"] + before["instructions_bytes"]) // BYTES_A_TOKEN
-    costs = {scenario["name"]: paid_once + scenario["tokens"] for scenario in played if scenario["is_honest"]}
-    assert {name: tokens for name, tokens in costs.items() if tokens > MOST_TOKENS} == {}
 
 
 async def test_a_suite_that_is_none_and_an_agent_that_is_none_are_named(tmp_path: Path) -> None:
