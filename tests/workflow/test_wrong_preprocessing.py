@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from workflow import Connect, demo_arguments, done, refused, small_demo
 
@@ -68,3 +69,19 @@ async def test_what_the_model_says_of_its_preprocessing_is_proposed_compared_and
     (warning,) = (said for said in other["warnings"] if said.startswith("preprocessing:"))
     assert warning.endswith("mean [0.286], the card [0.5]")
     assert "mean of" not in other["summary"]
+
+
+@pytest.mark.promise("P3", "P12")
+async def test_labels_in_another_order_of_classes_are_answered_with_the_order_that_the_answers_speak_for(
+    connect: Connect, root: Path
+) -> None:
+    small_demo(root)
+    with np.load(root / "validation.npz") as data:
+        arrays = {name: data[name] for name in data.files}
+    arrays["label"] = (arrays["label"] + 3) % 10
+    np.savez(root / "validation.npz", **arrays)
+    async with connect() as client:
+        refusal = await refused(client, "profile_model", **demo_arguments(root, calibration=None))
+    assert refusal["code"] == "DATA_INVALID"
+    assert "Numbered as the model seems to number its classes (T-shirt/top (0) as 7, Trouser (1) as 8" in refusal["why"]
+    assert "top-1 is 0.9" in refusal["why"]

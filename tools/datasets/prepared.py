@@ -12,6 +12,7 @@ from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Dataset
 from edgewright.tools.datasets.card import Card
 from edgewright.tools.datasets.decoding import IGNORED
+from edgewright.tools.legible import legible
 from edgewright.tools.probe.columns import Column
 from edgewright.tools.workspace import Workspace
 
@@ -102,6 +103,31 @@ def check_fits(data: PreparedData, inputs: tuple[TensorSpec, ...]) -> None:
         )
     for spec in inputs:
         _check_input(spec, data.inputs[spec.name])
+
+
+def check_words(data: PreparedData, rows: Mapping[str, int]) -> None:
+    """Compare numbers that choose rows of a model's tables with the rows that are there.
+
+    Args:
+        data: The samples.
+        rows: Model input to the rows of its table.
+
+    Raises:
+        Refused: DATA_MISMATCH, with the first number beyond its table.
+    """
+    for name, count in rows.items():
+        column = data.inputs[name]
+        highest = np.array([int(column[row].max(initial=0)) for row in range(data.n)])
+        wrong = np.flatnonzero(highest >= count)
+        if len(wrong):
+            of = f"the tokenizer {legible(data.card.text.tokenizer, 100)} is another one's" if data.card.text else ""
+            _refuse(
+                f"the model's input {legible(name, 60)} chooses among {count} rows, and sample {wrong[0]} holds "
+                f"{highest[wrong[0]]}; {len(wrong)} of {data.n} samples do not fit" + (f": {of}" if of else ""),
+                "give the tokenizer that the model was trained with" if of else "number from 0 as the model does",
+                input=name,
+                sample=int(wrong[0]),
+            )
 
 
 def _check_input(spec: TensorSpec, column: Column) -> None:

@@ -43,6 +43,9 @@ class Model(Protocol):
     def notes(self) -> Mapping[str, bytes]:
         """What its maker wrote into it beside the model, by name."""
 
+    def rows_looked_up(self) -> Mapping[str, int]:
+        """Return the inputs whose numbers choose rows of a stored table, and how many rows it has."""
+
     def graph(self) -> Graph:
         """Return what the file says of itself."""
 

@@ -14,6 +14,7 @@ from edgewright.tools.profile.admission import admit_onnx
 from edgewright.tools.profile.graphs import opset_of
 from edgewright.tools.profile.inspect import has_float32_weights, inputs_of, inspect_model, outputs_of, precision_of
 from edgewright.tools.profile.lineage import lineage_of, stamp
+from edgewright.tools.profile.tables import rows_looked_up
 
 
 class OnnxModel:
@@ -56,6 +57,10 @@ class OnnxModel:
     def notes(self) -> Mapping[str, bytes]:
         """What its maker wrote into it."""
         return {entry.key: entry.value.encode() for entry in self.proto.metadata_props}
+
+    def rows_looked_up(self) -> Mapping[str, int]:
+        """Return the inputs that choose rows of a table, as words do."""
+        return rows_looked_up(self.proto)
 
     def graph(self) -> Graph:
         """Return what the file says of itself."""

@@ -36,7 +36,7 @@ from edgewright.tools.runtimes.litert.schema import (
 # A FlatBuffers offset has 32 bits with a sign (flatbuffers.dev, "Internals").
 LIMIT_BYTES = 2**31 - 1
 VERSION = 3
-# Custom operators that every LiteRT build has (tensorflow/lite/core/kernels/register.cc), and those of MediaPipe
+# Custom operators of every LiteRT build (tensorflow/lite/core/kernels/register.cc), and those of MediaPipe
 # that its Python wheels register (tensorflow/lite/kernels/perception/perception_ops.h).
 BUILT_IN_CUSTOM = frozenset(
     {"NumericVerify", "Mfcc", "AudioSpectrogram", "TFLite_Detection_PostProcess"}

@@ -11,7 +11,7 @@ from edgewright.state.guards import FORMAT_OF_DEVICE
 from edgewright.tools.datasets.calibration import LEAST_SAMPLES, Severity, calibration_findings
 from edgewright.tools.datasets.entry import import_file
 from edgewright.tools.datasets.prepare import prepare
-from edgewright.tools.datasets.prepared import PreparedData, check_fits, open_dataset, says_something
+from edgewright.tools.datasets.prepared import PreparedData, check_fits, check_words, open_dataset, says_something
 from edgewright.tools.datasets.repeats import repeated
 from edgewright.tools.formats.model import FORMATS, Model, admit
 from edgewright.tools.orders import ProfileOrder
@@ -67,6 +67,7 @@ def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> 
         raise with_proposals(refused.refusal, suggested) from refused
     require_answers(order.metric, open_dataset(validation, workspace).card)
     check_fits(open_dataset(validation, workspace), graph.inputs)
+    check_words(open_dataset(validation, workspace), model.rows_looked_up())
     _require_enough(open_dataset(validation, workspace), order.least_validation)
     calibration = _prepare_calibration(order, graph, workspace, progress)
     free_bytes = shutil.disk_usage(workspace.folder).free

@@ -22,6 +22,7 @@ from edgewright.tools.datasets.prepared import PreparedData, open_dataset
 from edgewright.tools.datasets.preprocessing import prepare
 from edgewright.tools.probe.column_writer import ColumnWriter
 from edgewright.tools.probe.columns import Array, Column
+from edgewright.tools.profile.order import other_order
 from edgewright.tools.targets.target import Target
 from edgewright.tools.validate.control import taken
 from edgewright.tools.validate.decoders import answers_of
@@ -54,18 +55,27 @@ def suspicion(
         workspace: Where it is read from.
         target: Where to run.
     """
+    if chance is None or is_agreement(accuracy.metric) or not is_near_chance(accuracy, chance):
+        return None
+    order = other_order(accuracy, dataset, workspace)
+    tried = _pictures_tried(model, accuracy, dataset, workspace=workspace, target=target)
+    said = "; ".join(clause for clause in (order, tried) if clause)
+    near = f"{accuracy.metric} {accuracy.value:.4f} is near chance ({chance.value:.4f})"
+    return f"{near}: is the data card right? {said[0].upper()}{said[1:]}" if said else None
+
+
+def _pictures_tried(
+    model: Artifact, accuracy: Accuracy, dataset: Dataset, *, workspace: Workspace, target: Target
+) -> str | None:
     pictures = any(isinstance(entry, ImageInput) for entry in open_dataset(dataset, workspace).card.inputs.values())
-    if chance is None or not pictures or is_agreement(accuracy.metric) or not is_near_chance(accuracy, chance):
+    if not pictures:
         return None
     found = {
         name: _tried(model, accuracy, card, dataset, workspace=workspace, target=target)
         for name, card in _cards(dataset)
     }
     said = "; ".join(f"{name} {value:.4f}" for name, value in found.items() if value is not None)
-    return (
-        f"{accuracy.metric} {accuracy.value:.4f} is near chance ({chance.value:.4f}): is the data card right? "
-        f"On {min(SAMPLES, dataset.n)} samples: {said}"
-    )
+    return f"on {min(SAMPLES, dataset.n)} samples: {said}"
 
 
 def is_near_chance(accuracy: Accuracy, chance: Accuracy) -> bool:
