@@ -9,7 +9,7 @@ from data_desk import TENSOR_CARD, Array, Card, Desk, picture
 from edgewright.state.errors import Code
 
 RNG = np.random.default_rng(3)
-SOUND, STATE = RNG.standard_normal((5, 12)).astype(np.float32), np.zeros((5, 2, 4), np.float32)
+SOUND, STATE = RNG.standard_normal((5, 3000)).astype(np.float32), np.zeros((5, 2, 4), np.float32)
 LENGTHS = np.array([[3], [1], [4], [2], [6]], np.int64)
 WORDS = RNG.integers(0, 9, int(LENGTHS.sum()))
 CARD: Card = {
@@ -69,7 +69,7 @@ def test_an_array_that_feeds_two_inputs_and_is_the_label_is_read_once_for_each(d
         ({"words.shapes": LENGTHS + 1}, "do not add up"),
         ({"state": np.asfortranarray(STATE)}, "stored column by column"),
         ({"label": np.array([0.0, 1, np.nan, 3, 4])}, "1 of 5 labels are NaN or infinite, the first at index 2"),
-        ({"sound": np.where(np.arange(60).reshape(5, 12) == 25, np.inf, SOUND)}, "the first is sample 2"),
+        ({"sound": np.where(np.arange(15_000).reshape(5, 3000) == 7000, np.inf, SOUND)}, "the first is sample 2"),
     ],
 )
 def test_what_is_wrong_with_an_array_is_refused(desk: Desk, arrays: dict[str, Array], said: str) -> None:
