@@ -3,10 +3,10 @@
 CARD_GUIDE = """# The data card
 
 A data card says which array feeds which input of the model, what is done to it first, and where the labels are. It
-lies beside the data (`X.card.json` for `X.npz` or `X.csv`, `card.json` inside a folder) or is passed in the call; where there are both, the
-call's counts and the reply names what differs. Without one, the refusal proposes cards: by what the model's file says
-(Ultralytics, PaddleOCR, TFLite metadata), by `preprocessor_config.json` or timm's `config.json` beside it, else by the
-shape of its input. None is applied by itself.
+lies beside the data (`X.card.json` for `X.npz` or `X.csv`, `card.json` inside a folder) or is passed in the call; where
+there are both, the call's counts and the reply names what differs. Without one, the refusal proposes cards: by what the
+model's file says (Ultralytics, PaddleOCR, TFLite metadata), by `preprocessor_config.json` or timm's `config.json` beside
+it, else by the shape of its input. None is applied by itself.
 
 ```json
 {
@@ -38,8 +38,9 @@ The keys of `inputs` are the model's input names. Everything but `inputs` and `k
 - `layout`: `NCHW` (default) or `NHWC`.
 - `dtype`: element type that the model takes. Default `float32`.
 - `label`: array of the .npz; column of a text file; `"folder"` for one folder a class; or files inside the folder:
-  `{"csv": "labels.csv", "file": "file", "label": "label"}`, `{"coco": "annotations.json", "images": "images"}` (with `"marks": "masks"` for the
-  classes inside its outlines, polygons or runs; what no outline covers is the class `background`, or does not count),
+  `{"csv": "labels.csv", "file": "file", "label": "label"}`,
+  `{"coco": "annotations.json", "images": "images"}` (with `"marks": "masks"` for the classes inside its outlines,
+  polygons or runs; what no outline covers is the class `background`, or does not count),
   `{"yolo": "labels", "images": "images"}`, `{"voc": "Annotations", "images": "JPEGImages"}`, or
   `{"masks": "masks", "images": "images"}` (PNG, one class number a pixel, 255 does not count). Left out where there are
   no labels. Boxes and masks follow their pictures through `resize`.
@@ -57,14 +58,14 @@ The keys of `inputs` are the model's input names. Everything but `inputs` and `k
   `{"kind": "ctc", "alphabet": "abc...", "blank": 0}`. Tags, for tag-accuracy: `{"kind": "tags"}`. One that the operator
   installed: `{"kind": "installed", "name": NAME, "answers": "boxes"}`.
 - `audio`: for a folder of WAV or FLAC files, `{"rate": 16000, "length": 16000}`; feeds the array `audio`, float32.
-- `text`: for a .csv, .jsonl or .parquet file, `{"column": "text", "tokenizer": "tokenizer.json", "length": 128}`; feeds the
-  arrays `ids`, `mask` and `types`, int64.
+- `text`: for a .csv, .jsonl or .parquet file, `{"column": "text", "tokenizer": "tokenizer.json", "length": 128}`; feeds
+  the arrays `ids`, `mask` and `types`, int64.
 
 Data is an .npz file or a folder of .npy files (one row a sample in each array), a folder of pictures (PNG, JPEG, BMP,
 WebP, PPM), at most one folder deep, a folder of sounds, or a file of texts. A model with several inputs takes one array
-for each; a state that it is given is such an array. Boxes in an array are ragged rows of class, left, top, right, bottom in pixels of the picture. Samples of different
-shapes are stored as two arrays: `NAME`, all of them flattened one after the other, and `NAME.shapes`, int64,
-one row a sample. Pictures are decoded as stored: an orientation in EXIF is not applied, and transparency is dropped.
+for each; a state that it is given is such an array. Boxes in an array are ragged rows of class, left, top, right, bottom
+in pixels of the picture. Samples of different shapes are stored as two arrays: `NAME`, all of them flattened one after
+the other, and `NAME.shapes`, int64, one row a sample. Pictures are decoded as stored: an orientation in EXIF is not applied, and transparency is dropped.
 
 How families usually want their pictures; the echo and the baseline decide:
 
