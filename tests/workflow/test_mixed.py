@@ -81,8 +81,7 @@ async def test_a_search_that_is_killed_ten_times_ends_with_the_candidate_of_one_
 
 def found(folder: JobFolder) -> list[str]:
     """Return the whole lines that a search has written."""
-    path = folder.lasting / "000-search.jsonl"
-    return path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    return [line for path in folder.lasting.glob("*") for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
 
 
 async def call(client: Client, tool: str, **arguments: object) -> dict[str, object]:

@@ -12,7 +12,7 @@ from optimize_bench import Bench, BenchOf, dataset_of, figure_of
 
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import Code, Refusal, Refused
-from edgewright.tools.optimize import onnx_schemes as subject
+from edgewright.tools.optimize import onnx_base as subject
 from edgewright.tools.optimize.calibrate.candidate import BEST_OF
 from edgewright.tools.profile.graphs import opset_of
 
@@ -227,7 +227,7 @@ def test_calibrating_on_the_validation_set_is_refused(bench_of: BenchOf) -> None
 
 @pytest.mark.parametrize(
     ("scheme", "said"),
-    [("int8_weight_only", "for tflite only"), ("int16x8", "for tflite only"), ("int8_mixed", "is not offered;")],
+    [("int8_weight_only", "for tflite only"), ("int16x8", "for tflite only"), ("int2", "is not offered;")],
 )
 def test_schemes_that_onnx_does_not_have_are_refused_with_those_it_has(
     scheme: str, said: str, bench_of: BenchOf
@@ -235,7 +235,7 @@ def test_schemes_that_onnx_does_not_have_are_refused_with_those_it_has(
     refusal = refused(lambda: bench_of(models.mlp()).quantize(scheme))
     assert refusal.code is Code.SCHEME_NOT_OFFERED
     assert said in refusal.why
-    assert set(refusal.facts["offered"]) == {"fp16", "int8_dynamic", "int8_static"}
+    assert set(refusal.facts["offered"]) == {"fp16", "int8_dynamic", "int8_static", "int8_mixed"}
 
 
 @pytest.mark.parametrize(

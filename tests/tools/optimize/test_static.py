@@ -12,11 +12,12 @@ from optimize_bench import Bench, BenchOf, dataset_of, figure_of
 
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import Code, Refused
-from edgewright.tools.optimize import onnx_schemes as subject
+from edgewright.tools.optimize import onnx_base as subject
 from edgewright.tools.optimize.calibrate import candidate
 from edgewright.tools.optimize.calibrate.candidate import BEST_OF
 from edgewright.tools.optimize.quantize import quantize
 from edgewright.tools.optimize.step import Made
+from edgewright.tools.targets.target import Places
 
 
 def weight_types(bench: Bench, made: Made) -> set[int]:
@@ -103,7 +104,7 @@ def test_weights_get_7_bits_only_where_sums_saturate_and_it_helps(
     monkeypatch.setattr(subject.environment, "facts", lambda: {**here, "vnni": vnni})
     # What a processor does cannot be had on another one: its error is given, all else is real.
     errors = iter([0.5, 0.4, 0.3, 0.6, 0.1])
-    monkeypatch.setattr(candidate.outputs, "error", lambda *_given, **_options: next(errors))
+    monkeypatch.setattr(candidate.Reference, "error", lambda *_given, **_options: next(errors))
     bench = bench_of(models.conv_net())
     made = bench.quantize("int8_static")
     weight = next(t for t in bench.load(made).graph.initializer if t.name == "w1_quantized")
@@ -122,7 +123,7 @@ def test_a_later_step_of_the_run_takes_the_statistics_of_an_earlier_one(
     digest = str(first.artifact.recipe.parameters["statistics"])
     monkeypatch.setattr(candidate, "gather", lambda _stream: pytest.fail("gathered again"))
     order = replace(bench.quantize_order("int8_static", ranges="entropy"), statistics=(digest,))
-    second = quantize(order, bench.workspace, bench.target)
+    second = quantize(order, bench.workspace, Places(bench.target, bench.target))
     assert second.artifact.recipe.parameters["statistics"] == digest
     assert "the calibration statistics of an earlier step were used again" in second.findings
     assert second.artifact.sha256 != first.artifact.sha256
