@@ -5,8 +5,8 @@ CARD_GUIDE = """# The data card
 A data card says which array feeds which input of the model, what is done to it first, and where the labels are. It
 lies beside the data (`X.card.json` for `X.npz` or `X.csv`, `card.json` inside a folder) or is passed in the call; where
 there are both, the call's counts and the reply names what differs. Without one, the refusal proposes cards: by what the
-model's file says (Ultralytics, PaddleOCR, TFLite metadata), by `preprocessor_config.json` or timm's `config.json` beside
-it, else by the shape of its input. None is applied by itself.
+model's file says (Ultralytics, PaddleOCR, TFLite metadata), by `preprocessor_config.json` or timm's `config.json`
+beside it, else by the shape of its input. None is applied by itself.
 
 ```json
 {
@@ -63,9 +63,10 @@ The keys of `inputs` are the model's input names. Everything but `inputs` and `k
 
 Data is an .npz file or a folder of .npy files (one row a sample in each array), a folder of pictures (PNG, JPEG, BMP,
 WebP, PPM), at most one folder deep, a folder of sounds, or a file of texts. A model with several inputs takes one array
-for each; a state that it is given is such an array. Boxes in an array are ragged rows of class, left, top, right, bottom
-in pixels of the picture. Samples of different shapes are stored as two arrays: `NAME`, all of them flattened one after
-the other, and `NAME.shapes`, int64, one row a sample. Pictures are decoded as stored: an orientation in EXIF is not applied, and transparency is dropped.
+for each; a state that it is given is such an array. Boxes in an array are ragged rows of class, left, top, right,
+bottom in pixels of the picture. Samples of different shapes are stored as two arrays: `NAME`, all of them flattened one
+after the other, and `NAME.shapes`, int64, one row a sample. Pictures are decoded as stored: an orientation in EXIF is
+not applied, and transparency is dropped.
 
 How families usually want their pictures; the echo and the baseline decide:
 

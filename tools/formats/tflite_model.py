@@ -85,7 +85,7 @@ class TfliteModel:
         return {name: bytes(bytearray(data)) for name, data in found.items() if data is not None}
 
     def rows_looked_up(self) -> Mapping[str, int]:
-        """Return nothing: LiteRT's own checks find a number beyond a table."""
+        """Return nothing: tables of TFLite files are not looked for."""
         return {}
 
     def graph(self) -> Graph:
