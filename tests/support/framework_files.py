@@ -62,6 +62,7 @@ def hostile_keras(marker: Path) -> dict[str, dict[str, bytes | str]]:
     deep = "[" * 100_000 + "]" * 100_000
     return {
         "a Lambda": keras_members(layer("Lambda", function=body)),
+        "a Lambda of a named function": keras_members(layer("Lambda", function="relu")),
         "builtins.open": keras_members(layer("open", "builtins", file=str(marker), mode="w")),
         "os.system": keras_members(layer("system", "os", command=f"touch '{marker}'")),
         "the switch of safe mode": keras_members({"module": "keras.config", **builtin}),
