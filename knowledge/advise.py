@@ -8,10 +8,11 @@ from types import MappingProxyType
 from edgewright.knowledge.refused_work import WayOut, is_lasting, way_out
 from edgewright.knowledge.strategies import ADVISED, STRATEGIES, Idea
 from edgewright.state.acceptance import unfit_calibration
+from edgewright.state.artifacts import Format
 from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
 from edgewright.state.events import Reverted
-from edgewright.state.guards import accepted, refusal_for, shipped
+from edgewright.state.guards import FORMAT_OF_DEVICE, accepted, refusal_for, shipped
 from edgewright.state.phases import Call, legal_calls
 from edgewright.state.policy import Level
 from edgewright.state.run import Run, apply
@@ -63,6 +64,8 @@ def _asked(run: Run, call: Call) -> Asked:
 
 
 _MOMENTS = ADVISED.moments
+# What a source is converted to first; what a device runs may be made from that.
+TWINS = (Format.ONNX, Format.TFLITE)
 LAST_RESORT = (
     "when every scheme loses too much accuracy: more and broader calibration data, training with quantisation in the "
     "loop (QAT), or a smaller model"
@@ -88,6 +91,8 @@ def advise(run: Run) -> tuple[Advice, ...]:
             Advice("cancel_job", {"job": run.job.id}, "ends it and leaves the run as it was"),
         )
     legal = legal_calls(run.phase)
+    if Call.CONVERT in legal and run.profiled is None and run.source is not None:
+        return _on_source(run)
     advice = _on_person(run)
     if Call.BENCHMARK in legal and run.open_step is not None:
         advice += _on_times(run)
@@ -126,6 +131,17 @@ def _aside(run: Run) -> Advice:
 def _start_again() -> Advice:
     why = "this run has no baseline; profile_model, with corrected arguments, starts a new one"
     return Advice("get_state", {}, why, _MOMENTS["no_baseline"])
+
+
+def _on_source(run: Run) -> tuple[Advice, ...]:
+    """Return the conversion that completes the baseline of a source that no device runs."""
+    device = FORMAT_OF_DEVICE[run.started.target_device]
+    tried = {turned.job.arguments.get("format") for turned in run.turned_down if is_lasting(run, turned)}
+    order = (device, Format.ONNX, Format.TFLITE) if device in TWINS else TWINS
+    wanted = next((each for each in order if str(each) not in tried), order[0])
+    why = "no device runs the source itself: its first conversion, proven equal, is timed as the baseline"
+    advice = Advice("convert", {"run": run.id, "format": str(wanted)}, why, _MOMENTS["source"])
+    return (advice, Advice("get_state", {"run": run.id}, "shows why the last conversion was refused, if one was"))
 
 
 def _on_verdict(run: Run) -> list[Advice]:
@@ -177,12 +193,30 @@ def _on_acceptance(run: Run) -> list[Advice]:
 
 def _ideas(run: Run) -> list[Advice]:
     """Return what the device's strategy has left for a model of this format, the preferred one first."""
-    have = run.profiled.original.format if run.profiled else None
+    bases = _bases(run)
+    ideas = [
+        replace(idea, arguments=_begun(idea.arguments, bases[idea.format]))
+        for idea in STRATEGIES[run.started.target_device]
+        if idea.format in bases
+    ]
     return [
         Advice(str(idea.call), {"run": run.id, **idea.arguments}, idea.why, idea.note)
-        for idea in STRATEGIES[run.started.target_device]
-        if idea.format is have and _fits(run, idea) and not _tried(run, idea)
+        for idea in ideas
+        if _fits(run, idea) and not _tried(run, idea)
     ]
+
+
+def _bases(run: Run) -> dict[Format, str]:
+    """Return what steps may start from, by format: the original, and the conversions of it that were kept."""
+    if run.profiled is None:
+        return {}
+    kept = [step.artifact for step in run.kept if step.artifact.recipe.step == str(Call.CONVERT)]
+    converted = {artifact.format: artifact.sha256 for artifact in kept}
+    return {**converted, run.profiled.runnable.format: "original"}
+
+
+def _begun(arguments: Mapping[str, object], base: str) -> Mapping[str, object]:
+    return {**arguments, "base": base} if arguments.get("base") == "original" else arguments
 
 
 def _on_steps(run: Run) -> list[Advice]:

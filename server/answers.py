@@ -160,7 +160,7 @@ def _goes_on(look: Transaction, name: str) -> bool:
         run = look.run(name)
     except CorruptLedger:
         return False
-    return run.job is not None or run.profiled is not None
+    return run.job is not None or run.profiled is not None or run.source is not None
 
 
 def overview(house: House) -> Reply:
@@ -188,7 +188,7 @@ def overview(house: House) -> Reply:
             "active_jobs": [{"job": job, "run": run} for job, run in active.items()],
             "roots": roots,
             "targets": [f"{target.alias} ({target.kind})" for target in house.targets.all()],
-            "missing_extras": {**missing(), **missing_modules(), **drawing},
+            "missing_extras": {**missing(), **missing_modules(), **house.toolchains.missing(), **drawing},
             "tolerance_cap": settings.tolerance_cap,
             "least_validation": settings.least_validation,
             "metrics_allowed": list(settings.metrics) or "every installed one",

@@ -63,9 +63,9 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 "Profile a model (starts a run)",
                 "Start a run: import a model, check it and its data, and measure the unmodified baseline. "
                 "First call for every model; legal always. Measures latency (100+ timed runs), accuracy, size, peak "
-                "memory and operator times itself; no number can be passed in. Needs an ONNX or TFLite file, labelled "
-                "validation data and a metric; give calibration data too if INT8 may be wanted. Paths are absolute and "
-                "under an allowed root (get_state() lists them). "
+                "memory and operator times itself; no number can be passed in. Needs an ONNX, TFLite, Keras or PyTorch "
+                ".pt2 file, labelled validation data and a metric; give calibration data too if INT8 may be wanted. "
+                "Paths are absolute and under an allowed root (get_state() lists them). "
                 + _LONG
                 + "Returns the run handle, the pre-flight list, the baseline, and an echo of one decoded sample: "
                 "check there that the preprocessing is right. Next: quantize or convert.",
@@ -99,8 +99,9 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 "convert",
                 "Convert or simplify the model (one step)",
                 "Rewrite an artifact without changing what it computes, as one step. Legal in OPTIMIZE and PACKAGE "
-                "with no candidate open. Operations for ONNX: simplify, optimize_graph, opset. The outputs are "
-                "compared with the base's on real samples, and a result that diverges is refused. "
+                "with no candidate open. Within ONNX by operations: simplify, optimize_graph, opset. From Keras to "
+                "onnx or tflite, from PyTorch to onnx: legal in PROFILE too, where it completes the baseline of such a "
+                "source. The outputs are compared with the base's on real samples; what diverges is refused. "
                 + _LONG
                 + "Next: benchmark.",
                 requests.Convert,

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from edgewright.server.clients import CLIENTS, snippet
 from edgewright.server.settings import Settings, config_file
 from edgewright.server.target import add_parser as target_parser
+from edgewright.server.toolchain import add_parser as toolchain_parser
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import EdgewrightError
 from edgewright.state.waivers import KINDS
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("doctor", help="what is installed, what is missing, and the line that installs it")
     target_parser(commands)
+    toolchain_parser(commands)
     commands.add_parser("runs", help="list the runs")
     state = commands.add_parser("state", help="show where a run stands")
     state.add_argument("run")
@@ -154,6 +156,13 @@ def doctor(arguments: argparse.Namespace) -> int:
 def target(arguments: argparse.Namespace) -> int:
     """Enrol, list, check or remove a machine to measure on."""
     from edgewright.server.target import run
+
+    return run(arguments, _settings(arguments))
+
+
+def toolchain(arguments: argparse.Namespace) -> int:
+    """Install, list or remove a framework in an environment of its own."""
+    from edgewright.server.toolchain import run
 
     return run(arguments, _settings(arguments))
 
@@ -288,6 +297,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "demo": demo,
         "doctor": doctor,
         "target": target,
+        "toolchain": toolchain,
         "runs": runs,
         "state": state,
         "watch": watch,

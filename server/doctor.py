@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from edgewright.server.house import toolchains_of
 from edgewright.server.settings import Settings, config_file
 from edgewright.tools.authority import signatures
 from edgewright.tools.authority.enrolment import Authority
@@ -15,13 +16,20 @@ from edgewright.tools.confinement import landlock_abi
 from edgewright.tools.extras import EXTRA_OF, install_line, missing_modules
 from edgewright.tools.package import pictures
 from edgewright.tools.runtimes.grid import RUNTIMES, version_of
+from edgewright.tools.toolchains.table import TOOLCHAINS
 
 GIB = 1 << 30
 
 
 def report(settings: Settings) -> int:
     """Print the report; return 0 where the core works, 1 where something that it needs is missing."""
-    lines = [*_installation(), *_machine(settings), *_people(settings), *_configuration(settings)]
+    lines = [
+        *_installation(),
+        *_toolchains(settings),
+        *_machine(settings),
+        *_people(settings),
+        *_configuration(settings),
+    ]
     for what, state, remedy, missing in lines:
         mark = "!!" if missing else "  "
         print(f"{mark} {what:<18} {state}" + (f"\n{'':>21} -> {remedy}" if remedy else ""))
@@ -35,7 +43,7 @@ def _installation() -> list[Line]:
     lines: list[Line] = [
         (name, version(name), "", False) for name in ("edgewright", "mcp", "onnx", "onnxsim", "sqlite-utils")
     ]
-    for runtime in RUNTIMES:
+    for runtime in (entry for entry in RUNTIMES if not entry.toolchain):
         found = version_of(runtime)
         remedy = "" if found else runtime.install_line
         lines.append((runtime.title, found or "missing", remedy, found is None and runtime.is_core))
@@ -43,6 +51,16 @@ def _installation() -> list[Line]:
     lines += [
         (name, f"absent: no {extra} data", absent[name], False) for name, extra in EXTRA_OF.items() if name in absent
     ]
+    return lines
+
+
+def _toolchains(settings: Settings) -> list[Line]:
+    toolchains = toolchains_of(settings)
+    lines: list[Line] = []
+    for name, entry in TOOLCHAINS.items():
+        versions = toolchains.versions(name)
+        found = "absent" if versions is None else ", ".join(f"{package} {v}" for package, v in versions.items())
+        lines.append((f"toolchain {name}", found, "" if versions else entry.install_line, False))
     return lines
 
 

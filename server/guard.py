@@ -195,6 +195,7 @@ class Door:
             readable=settings.real_roots,
             target=plans.target_of(self._house, run),
             leftovers=self._house.jobs.leftovers(order),
+            toolchains=str(self._house.toolchains.folder),
         )
 
     def _earlier(self, change: Transaction, spec: ToolSpec, request: requests.Request) -> Granted | None:

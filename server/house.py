@@ -13,6 +13,12 @@ from edgewright.state.run import Run
 from edgewright.state.store import Store
 from edgewright.tools.authority.enrolment import Authority
 from edgewright.tools.targets.enrolled import Targets
+from edgewright.tools.toolchains.table import Toolchains
+
+
+def toolchains_of(settings: Settings) -> Toolchains:
+    """Return the environments that frameworks live in."""
+    return Toolchains(settings.state_folder / "toolchains")
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,11 @@ class House:
     def host_lock(self) -> Path:
         """The file that timings on this host lock."""
         return self.settings.state_folder / "host.lock"
+
+    @property
+    def toolchains(self) -> Toolchains:
+        """The environments that frameworks live in."""
+        return toolchains_of(self.settings)
 
     @property
     def packages(self) -> Path:

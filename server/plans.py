@@ -16,7 +16,7 @@ from edgewright.state import guards
 from edgewright.state.acceptance import accuracy_loss, unfit_calibration
 from edgewright.state.artifacts import Artifact, Format
 from edgewright.state.errors import Code, Refused
-from edgewright.state.events import Event, Kept, Profiled, Reverted, SensitivityAnalysed, Started
+from edgewright.state.events import Event, Kept, Profiled, Reverted, SensitivityAnalysed, SourceProfiled, Started
 from edgewright.state.ledger import Transaction
 from edgewright.state.protocols import Protocol, ProtocolName
 from edgewright.state.run import Run
@@ -34,6 +34,7 @@ from edgewright.tools.orders import (
     QuantizeOrder,
     SearchTerms,
     SustainOrder,
+    TwinOrder,
     ValidateOrder,
 )
 from edgewright.tools.package.report import report
@@ -205,26 +206,50 @@ def _accepted_findings(house: House, run: Run, request: requests.Request) -> str
     return unfit.findings if unfit and waiver else ""
 
 
-def plan_convert(_house: House, _look: Transaction, run: Run, request: requests.Convert) -> Plan:
-    """Plan a conversion."""
-    if ("opset" in request.operations) != (request.opset is not None):
+def plan_convert(house: House, _look: Transaction, run: Run, request: requests.Convert) -> Plan:
+    """Plan a conversion: a step, or what completes the baseline of a source that no device runs."""
+    if run.profiled is None and run.source is not None:
+        source = run.source
+        conversion = _conversion(run, request, source.original, source)
+        threads, protocol = house.settings.threads, _protocol(house, run, None)
+        return Plan(TwinOrder(conversion, source.reference, protocol, threads))
+    profiled, wanted = _profiled(run), Format(request.format)
+    # What no device runs is still where another conversion of it begins.
+    from_source = request.base == "original" and wanted is not profiled.runnable.format
+    base = profiled.original if from_source else _base(run, request.base)
+    return Plan(_conversion(run, request, base, profiled))
+
+
+def _conversion(
+    run: Run, request: requests.Convert, base: Artifact, profiled: Profiled | SourceProfiled
+) -> ConvertOrder:
+    """Return the order of a conversion.
+
+    Raises:
+        Refused: INVALID_ARGUMENT, where its options do not belong together.
+    """
+    crosses = base.format is not Format(request.format)
+    operations = () if crosses else tuple(request.operations or ("simplify",))
+    with_opset = request.format == "onnx" if crosses else "opset" in operations
+    if (crosses and request.operations is not None) or (
+        (request.opset is not None) != with_opset and not (crosses and request.opset is None)
+    ):
         raise Refused.because(
             Code.INVALID_ARGUMENT,
-            "convert with only half of an opset change",
-            f"operations are {request.operations} and opset is {request.opset}",
-            "name operation 'opset' and the argument opset together, for example operations=['opset'], opset=18",
+            "convert with only half of an opset change" if not crosses else "these options of convert",
+            f"operations are {request.operations}, opset is {request.opset}, from {base.format} to {request.format}",
+            "within ONNX name operation 'opset' and the argument opset together, for example operations=['opset'], "
+            "opset=18; to another format leave operations out, and give an opset to ONNX only",
         )
-    return Plan(
-        ConvertOrder(
-            base=_base(run, request.base),
-            original=_original(run),
-            model_name=run.started.model_name,
-            format=Format(request.format),
-            operations=tuple(request.operations),
-            opset=request.opset,
-            validation=_profiled(run).validation,
-            lineage=_profiled(run).root.sha256,
-        )
+    return ConvertOrder(
+        base=base,
+        original=_original(run),
+        model_name=run.started.model_name,
+        format=Format(request.format),
+        operations=operations,
+        opset=request.opset,
+        validation=profiled.validation,
+        lineage=profiled.root.sha256,
     )
 
 
@@ -252,7 +277,7 @@ def plan_benchmark(house: House, _look: Transaction, run: Run, request: requests
         )
     return Plan(
         BenchmarkOrder(
-            baseline=_profiled(run).original,
+            baseline=_profiled(run).runnable,
             candidate=_candidate(run),
             original=_original(run),
             validation=_profiled(run).validation,
@@ -350,11 +375,12 @@ def _candidate(run: Run) -> Artifact:
 
 
 def _original(run: Run) -> Original:
-    return Original(run.started.model_path, _profiled(run).original.sha256)
+    imported = run.source if run.source is not None else _profiled(run)
+    return Original(run.started.model_path, imported.original.sha256)
 
 
 def _base(run: Run, base: str) -> Artifact:
-    named = {"current": run.current, "original": _profiled(run).original}
+    named = {"current": run.current, "original": _profiled(run).runnable}
     artifact = named[base] if base in named else run.artifact(base)
     if artifact is None:
         raise Refused.because(

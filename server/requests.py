@@ -126,22 +126,21 @@ class AnalyzeSensitivity(Request):
 Operation = Literal["simplify", "optimize_graph", "opset"]
 
 
-def _simplify_only() -> list[Operation]:
-    return ["simplify"]
-
-
 class Convert(Request):
     """Arguments of `convert`."""
 
     run: RunHandle
     format: Literal["onnx", "tflite", "tensorrt"] = Field("onnx", description="Format of the result")
-    operations: list[Operation] = Field(
-        default_factory=_simplify_only,
+    operations: list[Operation] | None = Field(
+        None,
         min_length=1,
         max_length=3,
-        description="onnx: simplify (fold, onnxsim), optimize_graph (fuse offline), opset (change version)",
+        description="Within onnx: simplify (fold, onnxsim; the default), optimize_graph (fuse offline), opset (change "
+        "version). None where the format changes",
     )
-    opset: int | None = Field(None, ge=7, le=99, description="Wanted opset, with operation 'opset'")
+    opset: int | None = Field(
+        None, ge=7, le=99, description="Wanted opset, with operation 'opset' or from another format to onnx"
+    )
     base: Base = "current"
     idempotency_key: Key = ""
 

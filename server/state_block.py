@@ -16,12 +16,15 @@ def fields(run: Run) -> dict[str, object]:
     label = baseline.latency.environment.label if baseline else None
     latency = baseline.latency.mean_ms if baseline else None
     fastest = best.benchmark.candidate if best and best.benchmark else None
-    accuracy = baseline.accuracy.value if baseline else None
+    source = run.source
+    known = baseline or source
+    accuracy = known.accuracy.value if known else None
+    imported = profiled or source
     best_accuracy = best.accuracy.value if best and best.accuracy else accuracy
     return {
         "phase": str(run.phase),
         "model_name": run.started.model_name,
-        "source_format": str(profiled.original.format) if profiled else "unknown",
+        "source_format": str(imported.original.format) if imported else "unknown",
         "target_device": str(run.started.target_device),
         "baseline_latency_ms": _measured(latency, label),
         "baseline_accuracy": UNMEASURED if accuracy is None else round(accuracy, 6),
@@ -61,7 +64,8 @@ def _applied(run: Run) -> list[str]:
     """Return the steps that lead to the best artifact, in order."""
     chain: list[str] = []
     artifact = run.current
-    while artifact is not None and artifact.parent is not None:
+    begin = run.profiled.runnable if run.profiled else None
+    while artifact is not None and artifact.parent is not None and artifact != begin:
         recipe = artifact.recipe
         chain.append(f"{recipe.step}({recipe.option})" if recipe.option else recipe.step)
         artifact = run.artifact(artifact.parent)

@@ -17,10 +17,12 @@ from edgewright.state.events import (
     Profiled,
     Reverted,
     SensitivityAnalysed,
+    SourceProfiled,
     SustainedRecorded,
+    TwinMade,
     WaiverGranted,
 )
-from edgewright.state.evidence import Benchmark, Latency, Sustained
+from edgewright.state.evidence import Accuracy, Benchmark, Latency, Sustained
 from edgewright.state.paired import Paired
 from edgewright.state.policy import stricter
 from edgewright.state.run import Run
@@ -48,8 +50,8 @@ class Summary:
 def summarise(event: Event, run: Run, packages: Path) -> Summary:
     """Return the summary of an event of a run, whose packages lie in the folder `packages`."""
     match event:
-        case Profiled():
-            return _profiled(event)
+        case Profiled() | SourceProfiled() | TwinMade():
+            return _baseline(event, run)
         case SensitivityAnalysed() | SustainedRecorded():
             return _finding(event, run)
         case CandidateMade():
@@ -67,6 +69,12 @@ def summarise(event: Event, run: Run, packages: Path) -> Summary:
             return Summary(f"{type(event).__name__} recorded.")
 
 
+def _baseline(event: Profiled | SourceProfiled | TwinMade, run: Run) -> Summary:
+    if isinstance(event, TwinMade):
+        return _twin(event, run)
+    return _source(event) if isinstance(event, SourceProfiled) else _profiled(event)
+
+
 def _profiled(event: Profiled) -> Summary:
     baseline = event.baseline
     accuracy, reference = baseline.accuracy, baseline.reference
@@ -74,12 +82,7 @@ def _profiled(event: Profiled) -> Summary:
         f"Baseline complete. {accuracy.metric} {accuracy.value:.4f}, tolerance {event.tolerance:.2%}. "
         f"{'; '.join(event.validation.echo)}"
     )
-    warnings = [f"{check.item}: {check.detail}" for check in event.checks if check.status == "warning"]
-    if event.inherited_from:
-        warnings.append(
-            f"this file was made in {event.inherited_from}: the floor is that run's original "
-            f"({reference.metric} {reference.value:.4f}, tolerance {event.tolerance:.2%})"
-        )
+    warnings = _warnings(event, reference)
     spots = {spot.op_type: round(spot.share, 3) for spot in baseline.hot_spots[:2]}
     numbers: dict[str, object] = {
         "latency_ms": latency_numbers(baseline.latency),
@@ -89,6 +92,47 @@ def _profiled(event: Profiled) -> Summary:
         "time_by_operator": spots,
     }
     return Summary(text, numbers, warnings)
+
+
+def _warnings(event: Profiled | SourceProfiled, reference: Accuracy) -> list[str]:
+    found = [f"{check.item}: {check.detail}" for check in event.checks if check.status == "warning"]
+    if event.inherited_from:
+        found.append(
+            f"this file was made in {event.inherited_from}: the floor is that run's original "
+            f"({reference.metric} {reference.value:.4f}, tolerance {event.tolerance:.2%})"
+        )
+    return found
+
+
+def _source(event: SourceProfiled) -> Summary:
+    accuracy = event.accuracy
+    environment = accuracy.environment
+    text = (
+        f"Accuracy of the source measured, {environment.label}, in {environment.runtime} "
+        f"{environment.runtime_version}: {accuracy.metric} {accuracy.value:.4f}, tolerance {event.tolerance:.2%}. "
+        "No device runs this format: latency and memory are unmeasured until its first float32 conversion. "
+        f"{'; '.join(event.validation.echo)}"
+    )
+    numbers: dict[str, object] = {"size_bytes": event.original.size_bytes, "parameters": event.graph.parameters}
+    return Summary(text, numbers, _warnings(event, event.reference))
+
+
+def _twin(event: TwinMade, run: Run) -> Summary:
+    twin, source = event.twin, run.source.accuracy if run.source else None
+    against = f" against {source.value:.4f} of the source" if source else ""
+    agreement = "" if twin.accuracy.agreement is None else f", agreement {twin.accuracy.agreement:.2%}"
+    text = (
+        f"Baseline complete. {twin.artifact.name} stands for the source on the device: {twin.accuracy.metric} "
+        f"{twin.accuracy.value:.4f}{against}{agreement}. The floor stays the source's."
+    )
+    numbers: dict[str, object] = {
+        "sha256": twin.artifact.sha256,
+        "size_bytes": twin.artifact.size_bytes,
+        "latency_ms": latency_numbers(event.latency),
+        "peak_memory_mib": round(event.memory.peak_bytes / MIB, 1),
+        "time_by_operator": {spot.op_type: round(spot.share, 3) for spot in event.hot_spots[:2]},
+    }
+    return Summary(text, numbers, notes=list(twin.findings))
 
 
 def latency_numbers(latency: Latency) -> dict[str, object]:

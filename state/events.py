@@ -9,9 +9,22 @@ from enum import StrEnum
 
 from edgewright.state.artifacts import Artifact, Device
 from edgewright.state.errors import Refusal
-from edgewright.state.evidence import Accuracy, Baseline, Benchmark, Check, Dataset, Sustained
+from edgewright.state.evidence import (
+    Accuracy,
+    Baseline,
+    Benchmark,
+    Check,
+    Dataset,
+    Graph,
+    Latency,
+    Memory,
+    Operator,
+    Sustained,
+    Twin,
+)
 from edgewright.state.phases import Call, Fact
 from edgewright.state.policy import Policy
+from edgewright.state.protocols import BASELINE_RUNS
 from edgewright.state.sensitivity import Sensitivity
 from edgewright.state.waivers import Waiver
 
@@ -86,6 +99,7 @@ class Profiled:
         tolerance: The tolerance in force: the run's, or a stricter inherited one.
         root: The model that the floor comes from: `original` itself, or the original of the earlier run that made it.
         inherited_from: That earlier run, if there is one.
+        twin: What stands for the original on a device, where no device runs the original itself.
     """
 
     original: Artifact
@@ -96,11 +110,84 @@ class Profiled:
     checks: tuple[Check, ...]
     tolerance: float
     inherited_from: str | None
+    twin: Twin | None = None
 
     @property
     def fact(self) -> Fact | None:
         """The fact, if nothing is missing."""
         return None if self.baseline.missing else Fact.BASELINE_COMPLETE
+
+    @property
+    def runnable(self) -> Artifact:
+        """What is timed as the baseline, and what steps start from: the original, or its twin."""
+        return self.twin.artifact if self.twin else self.original
+
+    @property
+    def runnable_accuracy(self) -> Accuracy:
+        """The metric of `runnable`."""
+        return self.twin.accuracy if self.twin else self.baseline.accuracy
+
+
+@dataclass(frozen=True)
+class TwinMade:
+    """The first float32 conversion of a source was made, proven equal, and measured where the run measures.
+
+    Attributes:
+        twin: The conversion.
+        latency: Its times.
+        memory: Its peak memory.
+        hot_spots: Its operators by time.
+    """
+
+    twin: Twin
+    latency: Latency
+    memory: Memory
+    hot_spots: tuple[Operator, ...] = ()
+
+    @property
+    def fact(self) -> Fact | None:
+        """The fact, if nothing is missing."""
+        measured = self.latency.runs >= BASELINE_RUNS and self.memory.peak_bytes > 0 and self.twin.accuracy.n > 0
+        return Fact.BASELINE_COMPLETE if measured else None
+
+
+@dataclass(frozen=True)
+class SourceProfiled:
+    """A model that no device runs was imported; its accuracy was measured in its own framework, and nothing else is.
+
+    The baseline is complete once its twin is measured (`TwinMade`). Attributes as those of `Profiled` and `Baseline`.
+    """
+
+    original: Artifact
+    root: Artifact
+    validation: Dataset
+    calibration: Dataset | None
+    graph: Graph
+    accuracy: Accuracy
+    reference: Accuracy
+    checks: tuple[Check, ...]
+    tolerance: float
+    inherited_from: str | None
+
+    def completed(self, made: TwinMade) -> Profiled:
+        """Return the profile that this and the measurements of the twin amount to."""
+        return self.timed(made.latency, made.memory, made.hot_spots, made.twin)
+
+    def timed(
+        self, latency: Latency, memory: Memory, hot_spots: tuple[Operator, ...], twin: Twin | None = None
+    ) -> Profiled:
+        """Return the profile that this and measurements on the device amount to, of the model itself or its twin."""
+        return Profiled(
+            original=self.original,
+            root=self.root,
+            validation=self.validation,
+            calibration=self.calibration,
+            baseline=Baseline(self.graph, latency, memory, self.accuracy, self.reference, hot_spots),
+            checks=self.checks,
+            tolerance=self.tolerance,
+            inherited_from=self.inherited_from,
+            twin=twin,
+        )
 
 
 @dataclass(frozen=True)
@@ -215,6 +302,8 @@ Event = (
     | JobEnded
     | Profiled
     | SensitivityAnalysed
+    | SourceProfiled
+    | TwinMade
     | CandidateMade
     | BenchmarkRecorded
     | SustainedRecorded
@@ -227,6 +316,14 @@ Event = (
 )
 
 Evidence = (
-    Profiled | SensitivityAnalysed | CandidateMade | BenchmarkRecorded | SustainedRecorded | AccuracyRecorded | Packaged
+    Profiled
+    | SourceProfiled
+    | TwinMade
+    | SensitivityAnalysed
+    | CandidateMade
+    | BenchmarkRecorded
+    | SustainedRecorded
+    | AccuracyRecorded
+    | Packaged
 )
 """The events that a worker's finished job amounts to."""

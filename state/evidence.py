@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from edgewright.state.artifacts import TensorSpec
+from edgewright.state.artifacts import Artifact, TensorSpec
 from edgewright.state.causes import Cause
 from edgewright.state.conditions import Conditions
 from edgewright.state.drift import RESOLUTION, Drift
@@ -380,3 +380,20 @@ class Baseline:
             "accuracy": self.accuracy.n > 0 and self.reference.n > 0,
         }
         return [what for what, there in measured.items() if not there]
+
+
+@dataclass(frozen=True)
+class Twin:
+    """The first float32 conversion of a source that no device runs, proven equal to it.
+
+    It stands for the original wherever something has to be run on a device. The floor stays the original's.
+
+    Attributes:
+        artifact: The conversion; its parent is the original.
+        accuracy: Its metric on the validation set, with its agreement with the original.
+        findings: What its making showed.
+    """
+
+    artifact: Artifact
+    accuracy: Accuracy
+    findings: tuple[str, ...] = ()

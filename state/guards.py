@@ -10,6 +10,7 @@ from types import MappingProxyType
 from edgewright.state import acceptance
 from edgewright.state.artifacts import Device, Format
 from edgewright.state.asked import Asked
+from edgewright.state.baseline_guards import baseline_complete, source_measured
 from edgewright.state.errors import Code, Refusal
 from edgewright.state.evidence import Benchmark
 from edgewright.state.phases import TABLE, Call, Phase, legal_calls
@@ -85,21 +86,6 @@ def metric_allowed(_run: Run | None, asked: Asked) -> Refusal | None:
         "use one of these, or have a person extend `metrics` in the operator's configuration",
         {"asked": asked.metric, "allowed": list(allowed)},
         ("P3",),
-    )
-
-
-def baseline_complete(run: Run | None, asked: Asked) -> Refusal | None:
-    """Nothing is done to a model before latency, accuracy, size and memory of the unmodified one are known (P1)."""
-    missing = ["everything"] if run is None or run.profiled is None else run.profiled.baseline.missing
-    if not missing:
-        return None
-    return Refusal(
-        Code.EVIDENCE_MISSING,
-        f"{asked.call} without a complete baseline",
-        f"not measured of the unmodified model: {', '.join(missing)}",
-        "call profile_model and wait until it is done",
-        {"missing": missing},
-        ("P1",),
     )
 
 
@@ -201,7 +187,7 @@ def shipped(run: Run, asked: Asked) -> Step | None:
     if run.profiled is None:
         return None
     if not run.kept:
-        return Step(run.profiled.original, (), accuracy=run.profiled.baseline.accuracy)
+        return Step(run.profiled.runnable, (), accuracy=run.profiled.runnable_accuracy)
     may_ship = (s for s in run.ranked if not _unproven(run, s, asked, "packaging") and not _misfit(run, s, asked))
     return next(may_ship, run.ranked[0])
 
@@ -236,8 +222,8 @@ def sustained_on_target(run: Run | None, asked: Asked) -> Refusal | None:
 
 _WAY_TO_FORMAT = MappingProxyType(
     {
-        Format.TFLITE: "convert the model with its own framework (tf.lite.TFLiteConverter, litert_torch, onnx2tf) and "
-        "profile the .tflite file, or profile this one for cpu-generic",
+        Format.TFLITE: "call convert(format='tflite', base='original') and keep what it makes, or profile the model "
+        "for cpu-generic",
         Format.TENSORRT: "profile the model for a device that runs what there is, such as cpu-generic for ONNX",
         Format.ONNX: "profile the .onnx file of the model, or this one for raspberry-pi-5",
     }
@@ -253,7 +239,7 @@ def _misfit(run: Run, step: Step, asked: Asked) -> Refusal | None:
     return Refusal(
         Code.FORMAT_DEVICE,
         f"packaging for {device} a file of the format {have}",
-        f"{device} runs {want}, and this version does not convert {have} to it",
+        f"{device} runs {want}",
         _WAY_TO_FORMAT[want],
         {"format": str(have), "wanted": str(want), "device": str(device)},
         ("P8",),
@@ -356,6 +342,7 @@ GUARDS: Mapping[str, Guard] = MappingProxyType(
             protocol_long_enough,
             protocol_is_sustained,
             baseline_complete,
+            source_measured,
             no_open_candidate,
             candidate_open,
             base_known,

@@ -19,7 +19,7 @@ from sqlite_utils import Database
 from edgewright.state.artifacts import Ancestor
 from edgewright.state.codec import decode, decode_event, encode
 from edgewright.state.errors import Code, CorruptLedger, Refused
-from edgewright.state.events import CandidateMade, Event, JobEnded, JobStarted, Profiled
+from edgewright.state.events import CandidateMade, Event, JobEnded, JobStarted, Profiled, SourceProfiled, TwinMade
 from edgewright.state.migrations import migrations
 from edgewright.state.run import Run, apply, fold
 
@@ -184,7 +184,10 @@ class Transaction:
             case CandidateMade() if run.profiled is not None:
                 ancestor = Ancestor(run.id, run.profiled.root, run.profiled.tolerance)
                 self._remember("descent", event.artifact.sha256, ancestor)
-            case Profiled():
+            case TwinMade() if run.source is not None:
+                ancestor = Ancestor(run.id, run.source.root, run.source.tolerance)
+                self._remember("descent", event.twin.artifact.sha256, ancestor)
+            case Profiled() | SourceProfiled():
                 table = "originals" if event.inherited_from is None else "descent"
                 self._remember(table, event.original.sha256, Ancestor(run.id, event.root, event.tolerance))
             case _:

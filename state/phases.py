@@ -104,9 +104,12 @@ START = Row(
 )
 """The one call without a run: it makes one, which is in PROFILE until its baseline is complete."""
 
+TWIN = Row(("idle", "source_measured"), Fact.BASELINE_COMPLETE, Phase.OPTIMIZE)
+"""The conversion that completes the baseline of a source that no device runs: what it makes is timed, not optimised."""
+
 TABLE: Mapping[Phase, Mapping[Call, Row]] = MappingProxyType(
     {
-        Phase.PROFILE: MappingProxyType({Call.PROFILE_MODEL: START}),
+        Phase.PROFILE: MappingProxyType({Call.PROFILE_MODEL: START, Call.CONVERT: TWIN}),
         Phase.OPTIMIZE: MappingProxyType(
             {
                 Call.ANALYZE: _analyze(Phase.OPTIMIZE),

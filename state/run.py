@@ -21,8 +21,10 @@ from edgewright.state.events import (
     Profiled,
     Reverted,
     SensitivityAnalysed,
+    SourceProfiled,
     Started,
     SustainedRecorded,
+    TwinMade,
     WaiverGranted,
 )
 from edgewright.state.evidence import Accuracy, Benchmark, Label, Latency, Sustained
@@ -84,6 +86,7 @@ class Run:
         version: Number of events folded.
         phase: Where it stands.
         started: What was asked for.
+        source: A model that no device runs, measured in its own framework; its twin completes the baseline.
         profiled: Original, data and baseline, once measured.
         steps: Every decided step in order.
         open_step: The candidate that waits for benchmark, validation or decision.
@@ -103,6 +106,7 @@ class Run:
     version: int
     phase: Phase
     started: Started
+    source: SourceProfiled | None = None
     profiled: Profiled | None = None
     steps: tuple[Step, ...] = ()
     open_step: Step | None = None
@@ -172,7 +176,7 @@ class Run:
         """
         if self.best is not None:
             return self.best.artifact
-        return self.profiled.original if self.profiled else None
+        return self.profiled.runnable if self.profiled else None
 
     def verdict_of(self, step: Step, rule: Rule = Rule.POINT) -> Verdict | None:
         """Return the verdict on a step, or `None` while its accuracy is unmeasured.
@@ -195,7 +199,7 @@ class Run:
         steps = (*self.steps, self.open_step) if self.open_step else self.steps
         known = [step.artifact for step in steps]
         if self.profiled:
-            known.append(self.profiled.original)
+            known += [self.profiled.original, self.profiled.runnable]
         return next((artifact for artifact in known if artifact.sha256 == sha256), None)
 
 
@@ -232,8 +236,8 @@ def _absorb(run: Run, event: Event) -> Run:
     match event:
         case JobStarted() | JobEnded():
             return _absorb_job(run, event)
-        case Profiled():
-            return replace(run, profiled=event)
+        case Profiled() | SourceProfiled() | TwinMade():
+            return _absorb_profile(run, event)
         case CandidateMade():
             calibration = event.artifact.recipe.parameters.get("calibration")
             return replace(_spent(run, calibration), open_step=Step(event.artifact, event.findings))
@@ -258,6 +262,18 @@ def _absorb_finding(run: Run, event: SensitivityAnalysed | SustainedRecorded) ->
     if not event.sustained.valid:
         return replace(run, trouble=_unusable("the sustained run", event.sustained.findings))
     return replace(run, sustained=(*run.sustained, event.sustained))
+
+
+def _absorb_profile(run: Run, event: Profiled | SourceProfiled | TwinMade) -> Run:
+    """Write the baseline into the run; of a source, what is known of it, and then what completes it."""
+    if isinstance(event, Profiled):
+        return replace(run, profiled=event)
+    if isinstance(event, SourceProfiled):
+        return replace(run, source=event)
+    source, twin = run.source, event.twin
+    if source is None or run.profiled is not None or twin.artifact.parent != source.original.sha256:
+        raise CorruptLedger(f"Run {run.id}: a conversion completes the baseline of a source that is not the run's.")
+    return replace(run, profiled=source.completed(event))
 
 
 def _absorb_job(run: Run, event: JobStarted | JobEnded) -> Run:

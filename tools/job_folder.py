@@ -61,6 +61,7 @@ class Envelope:
         objects: The store's folder.
         host_lock: File whose lock a timing on this host holds.
         readable: Folders that the worker may read beside the store and the interpreter's own.
+        toolchains: Folder of the environments that frameworks live in; the worker may read it and run what is there.
         target: The enrolled target that the run measures on; nothing where that is this host.
         leftovers: What earlier jobs with the same inputs had done when they ended without an answer.
     """
@@ -74,6 +75,7 @@ class Envelope:
     readable: tuple[str, ...]
     target: Enrolled | None = None
     leftovers: tuple[str, ...] = ()
+    toolchains: str = ""
 
 
 @dataclass(frozen=True)

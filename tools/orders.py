@@ -13,7 +13,9 @@ from edgewright.state.events import (
     Packaged,
     Profiled,
     SensitivityAnalysed,
+    SourceProfiled,
     SustainedRecorded,
+    TwinMade,
 )
 from edgewright.state.evidence import Accuracy, Dataset
 from edgewright.state.protocols import Protocol
@@ -147,8 +149,8 @@ class ConvertOrder:
         original: The caller's file, to be checked.
         model_name: First part of the candidate's name.
         format: Format of the candidate.
-        operations: Such as `simplify`, `optimize_graph`, `opset`, in the order given.
-        opset: Wanted version, where `opset` is among the operations.
+        operations: Such as `simplify`, `optimize_graph`, `opset`, in the order given; none where the format changes.
+        opset: Wanted version, where `opset` is among the operations or ONNX is made of another format.
         validation: Real samples for the comparison with the base.
         lineage: SHA-256 of the run's original, written into the candidate.
     """
@@ -161,6 +163,28 @@ class ConvertOrder:
     opset: int | None
     validation: Dataset
     lineage: str
+
+
+@dataclass(frozen=True)
+class TwinOrder:
+    """Make the first float32 conversion of a source, prove it equal, and measure it as the baseline.
+
+    Attributes:
+        conversion: How; its base is the source.
+        reference: What the floor comes from.
+        protocol: How to time.
+        threads: Intra-operator threads.
+    """
+
+    conversion: ConvertOrder
+    reference: Accuracy
+    protocol: Protocol
+    threads: int
+
+    @property
+    def original(self) -> Original:
+        """The caller's file, to be checked."""
+        return self.conversion.original
 
 
 @dataclass(frozen=True)
@@ -260,6 +284,7 @@ class Done:
 
 Order = (
     ProfileOrder
+    | TwinOrder
     | AnalyzeOrder
     | QuantizeOrder
     | ConvertOrder
@@ -269,16 +294,17 @@ Order = (
     | PackageOrder
 )
 
-EVIDENCE_OF: Mapping[type[Order], type[Evidence]] = MappingProxyType(
+EVIDENCE_OF: Mapping[type[Order], tuple[type[Evidence], ...]] = MappingProxyType(
     {
-        ProfileOrder: Profiled,
-        AnalyzeOrder: SensitivityAnalysed,
-        QuantizeOrder: CandidateMade,
-        ConvertOrder: CandidateMade,
-        BenchmarkOrder: BenchmarkRecorded,
-        SustainOrder: SustainedRecorded,
-        ValidateOrder: AccuracyRecorded,
-        PackageOrder: Packaged,
+        ProfileOrder: (Profiled, SourceProfiled),
+        TwinOrder: (TwinMade,),
+        AnalyzeOrder: (SensitivityAnalysed,),
+        QuantizeOrder: (CandidateMade,),
+        ConvertOrder: (CandidateMade,),
+        BenchmarkOrder: (BenchmarkRecorded,),
+        SustainOrder: (SustainedRecorded,),
+        ValidateOrder: (AccuracyRecorded,),
+        PackageOrder: (Packaged,),
     }
 )
 """What the work behind each order can amount to; anything else is no worker's to say."""

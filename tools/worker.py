@@ -29,12 +29,14 @@ from edgewright.tools.orders import (
     ProfileOrder,
     QuantizeOrder,
     SustainOrder,
+    TwinOrder,
     ValidateOrder,
 )
 from edgewright.tools.original import check_original
 from edgewright.tools.targets.host import Host
 from edgewright.tools.targets.remote import Remote
 from edgewright.tools.targets.target import Places
+from edgewright.tools.toolchains.table import Toolchains
 from edgewright.tools.workspace import Workspace
 
 PROGRESS_INTERVAL_S = 0.2
@@ -46,6 +48,7 @@ WORK = MappingProxyType(
     {
         ProfileOrder: "edgewright.tools.profile.work",
         AnalyzeOrder: "edgewright.tools.optimize.work",
+        TwinOrder: "edgewright.tools.profile.twin",
         QuantizeOrder: "edgewright.tools.optimize.work",
         ConvertOrder: "edgewright.tools.optimize.work",
         BenchmarkOrder: "edgewright.tools.benchmark.work",
@@ -69,10 +72,11 @@ def answer(folder: JobFolder, envelope: Envelope, sandbox: str, courier: socket.
     """Return what the order's work found, or why it found nothing."""
     leftovers = tuple(map(Path, envelope.leftovers))
     workspace = Workspace(folder.work, Path(envelope.objects), _reporter(folder), leftovers)
-    host = Host(sandbox, Path(envelope.host_lock))
+    toolchains = Toolchains(Path(envelope.toolchains) if envelope.toolchains else None)
+    host = Host(sandbox, Path(envelope.host_lock), toolchains)
     device = Remote(envelope.target, courier) if envelope.target and courier else host
     try:
-        done = _work(envelope.order, workspace, Places(host, device))
+        done = _work(envelope.order, workspace, Places(host, device, toolchains))
     except Refused as refused:
         return Answer(sandbox, refusal=refused.refusal)
     except (MemoryError, OSError, WorkerFailed, CorruptArtifact) as error:
@@ -97,8 +101,8 @@ def _confine(folder: JobFolder, envelope: Envelope) -> str:
     temporary = folder.work / "tmp"
     temporary.mkdir(exist_ok=True)
     os.environ.update(TMPDIR=str(temporary), HOME=str(temporary))
-    readable = [*interpreter_folders(), Path(envelope.objects), Path(envelope.host_lock), *map(Path, envelope.readable)]
-    readable += map(Path, envelope.leftovers)
+    given = (envelope.objects, envelope.host_lock, envelope.toolchains, *envelope.readable, *envelope.leftovers)
+    readable = [*interpreter_folders(), *(Path(path) for path in given if path)]
     return confine([folder.path, *readable], [folder.work, *device_files()])
 
 

@@ -62,6 +62,7 @@ def key(run: Run) -> tuple[object, ...]:
         run.current is not None and lasted(run, run.current.sha256),
         bool(run.waivers),
         run.best is not None and (_value(run.best), proven(run, run.best)),
+        run.source is not None,
     )
 
 
@@ -91,9 +92,11 @@ def findings(run: Run, call: Call) -> list[Event]:
     of = run.open_step.artifact.sha256 if run.open_step else ""
     match call:
         case Call.PROFILE_MODEL:
-            return [build.profiled(), build.inherited(REUSED, 0.89), build.inherited(REUSED, 0.87)]
+            return [build.profiled(), build.inherited(REUSED, 0.89), build.inherited(REUSED, 0.87), build.source()]
         case Call.ANALYZE:
             return [build.analysed()]
+        case Call.CONVERT if run.phase is Phase.PROFILE:
+            return [build.twin(), build.twin(runs=99)]
         case Call.QUANTIZE | Call.CONVERT:
             return [build.candidate(f"{call} {run.version}")]
         case Call.BENCHMARK:
@@ -231,7 +234,7 @@ def test_no_path_keeps_or_packages_what_is_outside_the_tolerance_without_a_waive
         assert isinstance(event, Packaged)
         assert run.profiled
         assert run.open_step is None
-        original = event.artifact == run.profiled.original.sha256
+        original = event.artifact == run.profiled.runnable.sha256
         if original:
             accepted = any(isinstance(w.subject, AccuracyLoss) for w in run.waivers)
             passes = run.profiled.inherited_from is None or run.profiled.baseline.accuracy.value >= FLOOR

@@ -39,7 +39,23 @@ def undone(ledger: Ledger, error: type[Exception]) -> Iterator[Transaction]:
 
 class TestEvents:
     def test_every_kind_of_event_is_among_the_examples(self) -> None:
-        assert {type(event) for event in build.one_of_each()} == set(get_args(Event))
+        past = (*build.one_of_each(), *build.source_past())
+        assert {type(event) for event in past} == set(get_args(Event))
+
+    def test_a_run_that_begins_from_a_source_comes_back_exactly_as_it_was_written(self, ledger: Ledger) -> None:
+        with ledger.change() as change:
+            change.append("run", *build.source_past())
+        with ledger.read() as look:
+            assert tuple(record.event for record in look.records("run")) == build.source_past()
+            assert look.run("run") == fold("run", build.source_past())
+
+    @pytest.mark.promise("P3")
+    def test_a_source_and_its_twin_are_recognised_when_they_come_again(self, ledger: Ledger) -> None:
+        with ledger.change() as change:
+            change.append("run", *build.source_past())
+        with ledger.read() as look:
+            assert look.originals()[build.SOURCE.sha256].original == build.SOURCE
+            assert look.ancestors()[build.twin().twin.artifact.sha256].original == build.SOURCE
 
     def test_every_kind_of_event_comes_back_exactly_as_it_was_written(self, written: Path) -> None:
         with Ledger(written).read() as look:

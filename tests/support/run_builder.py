@@ -24,8 +24,10 @@ from edgewright.state.events import (
     Profiled,
     Reverted,
     SensitivityAnalysed,
+    SourceProfiled,
     Started,
     SustainedRecorded,
+    TwinMade,
     WaiverGranted,
 )
 from edgewright.state.evidence import (
@@ -44,6 +46,7 @@ from edgewright.state.evidence import (
     Operator,
     Ratio,
     Sustained,
+    Twin,
 )
 from edgewright.state.phases import Call, Phase
 from edgewright.state.policy import Level, Policy
@@ -182,6 +185,34 @@ def profiled(original: Artifact = ORIGINAL, **changes: object) -> Profiled:
     return replace(found, **changes)  # type: ignore[arg-type]
 
 
+SOURCE = artifact("source", format=Format.TENSORFLOW)
+
+
+def source(**changes: object) -> SourceProfiled:
+    """Return what is known of a Keras model before its first conversion."""
+    measured = accuracy(SOURCE.sha256, BASELINE_VALUE, agreement=None)
+    found = SourceProfiled(
+        original=SOURCE,
+        root=SOURCE,
+        validation=dataset("validation"),
+        calibration=dataset("calibration", 200),
+        graph=Graph(0, 0, "Keras", 3, 1000, None, {"Dense": 1}, SOURCE.inputs, SOURCE.outputs),
+        accuracy=measured,
+        reference=measured,
+        checks=(Check("model", "ok", "loads"),),
+        tolerance=0.02,
+        inherited_from=None,
+    )
+    return replace(found, **changes)  # type: ignore[arg-type]
+
+
+def twin(parent: Artifact = SOURCE, *, runs: int = 130, value: float = BASELINE_VALUE) -> TwinMade:
+    """Return the first conversion of a source, measured."""
+    made = artifact("twin", parent)
+    measured = latency(made.sha256, runs=runs)
+    return TwinMade(Twin(made, accuracy(made.sha256, value), ("converted",)), measured, memory(made.sha256))
+
+
 def inherited(original: Artifact, value: float, root: Artifact = ORIGINAL) -> Profiled:
     """Return the profile of a model that an earlier run made from `root`, whose floor it inherits."""
     measured = baseline(original, value, reference=accuracy(root.sha256))
@@ -305,6 +336,19 @@ def past(phase: Phase, value: float = PASSING) -> tuple[Event, ...]:
 def run_in(phase: Phase, value: float = PASSING) -> Run:
     """Return the run of the shortest honest past that ends in `phase`."""
     return fold("run", past(phase, value))
+
+
+def source_past() -> tuple[Event, ...]:
+    """Return a legal past of a run that begins from a framework's own file."""
+    return (
+        started(),
+        job_started(Call.PROFILE_MODEL, "job-1"),
+        source(),
+        job_ended(job="job-1"),
+        job_started(Call.CONVERT, "job-2"),
+        twin(),
+        job_ended(job="job-2"),
+    )
 
 
 def one_of_each() -> tuple[Event, ...]:

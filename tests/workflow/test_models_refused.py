@@ -125,7 +125,7 @@ async def test_a_path_that_is_no_file_under_a_root_is_refused_and_starts_no_run(
         ("empty", "MODEL_INVALID", "again"),
         ("truncated", "MODEL_INVALID", "again"),
         ("raw_pickle", "MODEL_UNSUPPORTED", "never loaded"),
-        ("torch_archive", "MODEL_UNSUPPORTED", "torch.onnx.export"),
+        ("torch_archive", "MODEL_UNSUPPORTED", "torch.export.save"),
         ("external_data", "MODEL_EXTERNAL_DATA", "one file"),
         ("not_finite", "MODEL_NOT_FINITE", "again"),
         ("custom_operator", "MODEL_UNSUPPORTED", "standard ONNX operators"),

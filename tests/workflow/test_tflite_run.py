@@ -109,7 +109,7 @@ async def test_a_format_that_the_device_does_not_run_is_not_packaged(connect: Co
         run = (await done(client, "profile_model", **onnx))["run"]
         refusal = await refused(client, "package", run=run)
         assert (refusal["code"], refusal["numbers"]["wanted"]) == ("FORMAT_DEVICE", "tflite")
-        assert "TFLiteConverter" in refusal["do"]
+        assert "convert(format='tflite'" in refusal["do"]
 
 
 def damaged(path: Path) -> None:

@@ -12,8 +12,8 @@ from edgewright.tools.profile.framework import Framework
 from edgewright.tools.runtimes.grid import require
 
 
-class Model(Protocol):
-    """A model file in memory."""
+class Described(Protocol):
+    """What a model says of itself, whoever read it."""
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -26,10 +26,6 @@ class Model(Protocol):
     @property
     def precision(self) -> str:
         """`fp32`, `fp16`, `int8`, ...: what it mostly computes with."""
-
-    @property
-    def has_float32_weights(self) -> bool:
-        """Whether any stored array, single numbers aside, is in float32."""
 
     @property
     def lineage(self) -> str | None:
@@ -48,6 +44,14 @@ class Model(Protocol):
 
     def graph(self) -> Graph:
         """Return what the file says of itself."""
+
+
+class Model(Described, Protocol):
+    """A model file in memory."""
+
+    @property
+    def has_float32_weights(self) -> bool:
+        """Whether any stored array, single numbers aside, is in float32."""
 
     def fingerprint(self) -> str:
         """Return a digest of what it computes, whatever its values are called."""
@@ -68,7 +72,15 @@ MODULES = MappingProxyType(
         Format.TFLITE: "edgewright.tools.formats.tflite_model",
     }
 )
-FORMATS = MappingProxyType({Framework.ONNX: Format.ONNX, Framework.TFLITE: Format.TFLITE})
+FORMATS = MappingProxyType(
+    {
+        Framework.ONNX: Format.ONNX,
+        Framework.TFLITE: Format.TFLITE,
+        Framework.KERAS: Format.TENSORFLOW,
+        Framework.HDF5: Format.TENSORFLOW,
+        Framework.PT2: Format.PYTORCH,
+    }
+)
 """What a file turned out to be to the format that it is worked on in."""
 
 

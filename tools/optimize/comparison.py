@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.state.artifacts import Artifact
-from edgewright.state.errors import Refused
+from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Dataset
 from edgewright.tools.benchmark.outputs import open_outputs, run_outputs
 from edgewright.tools.datasets.subset import subset
@@ -20,6 +20,11 @@ from edgewright.tools.workspace import Workspace
 
 SAMPLES = 64
 THREADS = 1
+# Rewriting reorders additions, which in float32 costs parts in 10^6; in a model that computes in 8 bits a rounding that
+# falls the other way costs a step of 1/255, and a cosine of about 0.9999. Below 0.999 something else has happened.
+LEAST_COSINE = 0.999
+# Integer outputs (labels, counts) may differ where two scores tie.
+LEAST_AGREEMENT = 0.99
 
 
 @dataclass(frozen=True)
@@ -172,3 +177,27 @@ def compare_columns(name: str, base: Column, candidate: Column) -> OutputCompari
         reshaped=sums.reshaped,
         non_finite=sums.non_finite,
     )
+
+
+def require_same_outputs(option: str, comparison: tuple[OutputComparison, ...], do: str) -> None:
+    """Refuse a rewriting or conversion that changed the outputs.
+
+    Raises:
+        Refused: CONVERSION_DIVERGED.
+    """
+    for output in comparison:
+        counted = np.dtype(output.dtype).kind in "iub"
+        agreement = 1.0 if output.agreement is None or not counted else output.agreement
+        if output.reshaped or output.cosine < LEAST_COSINE or agreement < LEAST_AGREEMENT:
+            raise Refused.because(
+                Code.CONVERSION_DIVERGED,
+                f"keeping the result of {option}",
+                f"{output.sentence}; required are a cosine of {LEAST_COSINE}, for integers the same answer in "
+                f"{100 * LEAST_AGREEMENT:.0f} %, and the same shape, which {output.reshaped} samples lack",
+                do,
+                "P9",
+                output=output.name,
+                cosine=output.cosine,
+                agreement=output.agreement,
+                reshaped=output.reshaped,
+            )

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnxsim
 from onnx import ModelProto
@@ -13,41 +12,38 @@ from onnx import ModelProto
 from edgewright.state.artifacts import Format
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.formats.model import Model
-from edgewright.tools.optimize.comparison import OutputComparison
+from edgewright.tools.optimize.comparison import OutputComparison, require_same_outputs
 from edgewright.tools.optimize.fingerprint import fingerprint
+from edgewright.tools.optimize.roads import ROADS, Crossing
 from edgewright.tools.optimize.step import Made, make
 from edgewright.tools.optimize.upgrade import normalised, with_opset
 from edgewright.tools.orders import ConvertOrder
 from edgewright.tools.runtimes.onnxruntime.graph import optimize_graph
 from edgewright.tools.targets.target import Target
+from edgewright.tools.toolchains.table import NO_TOOLCHAINS, Toolchains
 from edgewright.tools.workspace import Workspace
 
-# Rewriting reorders additions, which in float32 costs parts in 10^6; in a model that computes in 8 bits a rounding that
-# falls the other way costs a step of 1/255, and a cosine of about 0.9999. Below 0.999 something else has happened.
-LEAST_COSINE = 0.999
-# Integer outputs (labels, counts) may differ where two scores tie.
-LEAST_AGREEMENT = 0.99
-
 OPERATIONS = ("simplify", "optimize_graph", "opset")
-# From the format of a base to that of the result.
-ROADS = ((Format.ONNX, Format.ONNX),)
 
 
-def convert(order: ConvertOrder, workspace: Workspace, target: Target) -> Made:
-    """Make a candidate by rewriting the base.
+def convert(order: ConvertOrder, workspace: Workspace, target: Target, toolchains: Toolchains = NO_TOOLCHAINS) -> Made:
+    """Make a candidate by rewriting the base, or by taking it to another format.
 
     Raises:
         Refused: SCHEME_NOT_OFFERED, INVALID_ARGUMENT, NOTHING_CHANGED, CONVERSION_DIVERGED, MODEL_UNSUPPORTED or
             MODEL_INVALID.
         CorruptArtifact: The base is not what its digest says.
     """
+    if (order.base.format, order.format) in ROADS:
+        return make(Crossing(order, workspace, toolchains), order, workspace, target)
     _check_offered(order)
     return make(Rewriting(order.operations, order.opset), order, workspace, target)
 
 
 def _check_offered(order: ConvertOrder) -> None:
-    if (order.base.format, order.format) not in ROADS:
-        offered = [f"{start} to {end}" for start, end in ROADS]
+    if (order.base.format, order.format) != (Format.ONNX, Format.ONNX):
+        roads = [(Format.ONNX, Format.ONNX), *ROADS]
+        offered = [f"{start} to {end}" for start, end in roads if start is order.base.format] or ["no such file"]
         raise Refused.because(
             Code.SCHEME_NOT_OFFERED,
             f"converting {order.base.format} to {order.format}",
@@ -119,22 +115,7 @@ class Rewriting:
 
     def ensures(self, comparison: tuple[OutputComparison, ...]) -> tuple[str, ...]:
         """Refuse a rewriting that changed the outputs."""
-        for output in comparison:
-            counted = np.dtype(output.dtype).kind in "iub"
-            agreement = 1.0 if output.agreement is None or not counted else output.agreement
-            if output.reshaped or output.cosine < LEAST_COSINE or agreement < LEAST_AGREEMENT:
-                raise Refused.because(
-                    Code.CONVERSION_DIVERGED,
-                    f"keeping the result of {self.option}",
-                    f"{output.sentence}; required are a cosine of {LEAST_COSINE}, for integers the same answer in "
-                    f"{100 * LEAST_AGREEMENT:.0f} %, and the same shape, which {output.reshaped} samples lack",
-                    self._ladder(),
-                    "P9",
-                    output=output.name,
-                    cosine=output.cosine,
-                    agreement=output.agreement,
-                    reshaped=output.reshaped,
-                )
+        require_same_outputs(self.option, comparison, self._ladder())
         return ()
 
     def _ladder(self) -> str:

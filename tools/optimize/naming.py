@@ -4,7 +4,13 @@ import re
 
 from edgewright.state.artifacts import Format
 
-EXTENSIONS = {Format.ONNX: "onnx", Format.TFLITE: "tflite", Format.TENSORRT: "engine"}
+EXTENSIONS = {
+    Format.ONNX: "onnx",
+    Format.TFLITE: "tflite",
+    Format.TENSORRT: "engine",
+    Format.TENSORFLOW: "keras",
+    Format.PYTORCH: "pt2",
+}
 _LIMIT = 80
 
 

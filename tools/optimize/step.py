@@ -12,16 +12,20 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol
 
-from edgewright.state.artifacts import Artifact, Recipe
+from edgewright.state.artifacts import Artifact, Format, Recipe, TensorSpec
 from edgewright.state.errors import Code, CorruptArtifact, Refused
 from edgewright.state.files import file_sha256
-from edgewright.tools.formats.model import Model, read
+from edgewright.tools.formats.model import MODULES, Model, read
 from edgewright.tools.legible import clause, legible
 from edgewright.tools.optimize.comparison import OutputComparison, compare
 from edgewright.tools.optimize.naming import EXTENSIONS, candidate_name
 from edgewright.tools.orders import ConvertOrder, QuantizeOrder
 from edgewright.tools.targets.target import Target
 from edgewright.tools.workspace import Workspace
+
+# Operators that only move data, and those that only change its type, by ONNX's names and TFLite's.
+MOVES = frozenset({"Transpose", "TRANSPOSE"})
+CASTS = frozenset({"Cast", "CAST", "QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear"})
 
 
 @dataclass(frozen=True)
@@ -73,18 +77,26 @@ def make(step: Step, order: QuantizeOrder | ConvertOrder, workspace: Workspace, 
     """
     folder = workspace.scratch(step.option)
     folder.mkdir()
-    extension = EXTENSIONS[order.base.format]
-    source, made = folder / f"base.{extension}", folder / f"candidate.{extension}"
+    model_format = order.format if isinstance(order, ConvertOrder) else order.base.format
+    source, made = (
+        folder / f"{name}.{EXTENSIONS[of]}" for name, of in (("base", order.base.format), ("candidate", model_format))
+    )
     shutil.copyfile(workspace.path_of(order.base.sha256), source)
-    base = read(source, order.base.format)
-    step.requires(base)
+    # A framework's file is read by that framework alone, elsewhere.
+    base = read(source, order.base.format) if order.base.format in MODULES else None
+    if base is not None:
+        step.requires(base)
     workspace.progress(0, 3, f"{step.call} {step.option}")
     findings = _run(step, source, made)
-    candidate = read(made, order.base.format)
-    _check_candidate(step, base, candidate)
+    candidate = read(made, model_format)
+    _check_interface(step, order.base, candidate, crossed=order.base.format is not model_format)
+    _check_candidate(step, base if order.base.format is model_format else None, candidate)
+    if order.base.format is not model_format:
+        before = f" ({_moves_and_casts(base)} in its base)" if base else ""
+        findings += (f"{_moves_and_casts(candidate)} in it{before}",)
     candidate.mark(order.lineage)
     candidate.save(made)
-    artifact = _artifact(step, order, candidate, made)
+    artifact = _artifact(step, order, candidate, model_format, made)
     workspace.progress(1, 3, "comparing outputs with the base's")
     comparison = compare(order.base, (artifact, made), order.validation, workspace, target)
     _check_finite(step, comparison)
@@ -94,6 +106,12 @@ def make(step: Step, order: QuantizeOrder | ConvertOrder, workspace: Workspace, 
     _check_base(order.base, workspace)
     workspace.keep(made)
     return Made(artifact, findings)
+
+
+def _moves_and_casts(model: Model) -> str:
+    counts = model.graph().operators
+    moves, casts = (sum(counts.get(kind, 0) for kind in kinds) for kinds in (MOVES, CASTS))
+    return f"{moves} transposes and {casts} casts"
 
 
 def _check_base(base: Artifact, workspace: Workspace) -> None:
@@ -121,21 +139,40 @@ def _doing(step: Step) -> str:
     return f"{'quantizing' if step.call == 'quantize' else 'converting'} this model by {step.option}"
 
 
-def _check_candidate(step: Step, base: Model, candidate: Model) -> None:
-    what = _doing(step)
-    before = [spec.meaning for spec in (*base.inputs, *base.outputs)]
-    after = [spec.meaning for spec in (*candidate.inputs, *candidate.outputs)]
-    if before != after:
-        changed = [f"{old} became {new}" for old, new in zip_longest(before, after) if old != new]
+def _check_interface(step: Step, base: Artifact, candidate: Model, *, crossed: bool) -> None:
+    """Refuse a result that no longer takes what the preprocessing yields, or gives what the card decodes (P9)."""
+    changed = [
+        f"{old} became {new}"
+        for before, after in ((base.inputs, candidate.inputs), (base.outputs, candidate.outputs))
+        for old, new in zip_longest([spec.meaning for spec in before], [spec.meaning for spec in after])
+        if old is None or new is None or not _stands_for(new, old, fixed=crossed)
+    ]
+    if changed:
         raise Refused.because(
             Code.CONVERSION_DIVERGED,
-            what,
+            _doing(step),
             f"the result has another interface than its base: {clause('; '.join(changed))}",
             "choose another option; the preprocessing must fit baseline and candidate alike",
             "P9",
             option=step.option,
         )
-    if base.fingerprint() == candidate.fingerprint():
+
+
+def _stands_for(new: TensorSpec, old: TensorSpec, *, fixed: bool) -> bool:
+    """Whether a tensor takes the place of another; between formats, a size that was open may have been fixed."""
+    if not fixed:
+        return new == old
+    sizes = len(old.shape) == len(new.shape) and all(
+        before in {None, after} or (after is None and axis == 0)
+        for axis, (before, after) in enumerate(zip(old.shape, new.shape, strict=True))
+    )
+    return (new.name, new.dtype) == (old.name, old.dtype) and sizes
+
+
+def _check_candidate(step: Step, base: Model | None, candidate: Model) -> None:
+    """Refuse a result that computes what its base does, where they can be compared, or that is unsound."""
+    what = _doing(step)
+    if base is not None and base.fingerprint() == candidate.fingerprint():
         raise Refused.because(
             Code.NOTHING_CHANGED,
             what,
@@ -168,8 +205,10 @@ def _check_finite(step: Step, comparison: tuple[OutputComparison, ...]) -> None:
             )
 
 
-def _artifact(step: Step, order: QuantizeOrder | ConvertOrder, candidate: Model, made: Path) -> Artifact:
-    precision, model_format = candidate.precision, order.base.format
+def _artifact(
+    step: Step, order: QuantizeOrder | ConvertOrder, candidate: Model, model_format: Format, made: Path
+) -> Artifact:
+    precision = candidate.precision
     return Artifact(
         sha256=file_sha256(made),
         name=candidate_name(order.model_name, step.optimization, precision, model_format),

@@ -18,7 +18,11 @@ def work(order: AnalyzeOrder | QuantizeOrder | ConvertOrder, workspace: Workspac
     if isinstance(order, AnalyzeOrder):
         return Done(SensitivityAnalysed(analyze(order.step, workspace, places)))
     host = places.host
-    made = quantize(order, workspace, places) if isinstance(order, QuantizeOrder) else convert(order, workspace, host)
+    made = (
+        quantize(order, workspace, places)
+        if isinstance(order, QuantizeOrder)
+        else convert(order, workspace, host, places.toolchains)
+    )
     if places.device is not host:
         measure_memory(made.artifact, order.validation, 1, workspace, places.device)
     return Done(CandidateMade(made.artifact, made.findings))

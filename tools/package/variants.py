@@ -169,20 +169,21 @@ def _baseline(run: Run) -> Variant:
     profiled = run.profiled
     assert profiled is not None  # noqa: S101  (tradeoffs() looked)
     measured = profiled.baseline
-    step = Step(profiled.original, (), accuracy=measured.accuracy)
+    step = Step(profiled.runnable, (), accuracy=profiled.runnable_accuracy)
     return Variant(
         number=0,
-        artifact=profiled.original,
+        artifact=profiled.runnable,
         status=Status.BASELINE,
         latency=measured.latency,
         beside=measured.latency,
         ratio=None,
         memory=measured.memory,
-        accuracy=measured.accuracy,
+        accuracy=profiled.runnable_accuracy,
         reference=measured.reference,
         verdict=run.verdict_of(step),
         waiver=_waiver(run, step),
-        sustained=_sustained(run, profiled.original),
+        findings=profiled.twin.findings if profiled.twin else (),
+        sustained=_sustained(run, profiled.runnable),
     )
 
 

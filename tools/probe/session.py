@@ -13,6 +13,8 @@ from edgewright.tools.probe.columns import Array
 RUNTIMES = {
     "onnxruntime": "edgewright.tools.probe.onnxruntime_session",
     "litert": "edgewright.tools.probe.litert_session",
+    "keras": "edgewright.tools.probe.keras_session",
+    "torch": "edgewright.tools.probe.torch_session",
 }
 
 Feed = Mapping[str, Array]
@@ -60,6 +62,23 @@ class Session(Protocol):
 
     def run(self, feed: Feed) -> List[Array]:
         """Run one inference."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a framework says of a model that it has loaded.
+
+    Attributes:
+        parameters: Trained numbers.
+        operators: Kind of layer or operator to count.
+        weights: NumPy's name of the type of most trained numbers.
+        dialect: Format and version in words.
+    """
+
+    parameters: int
+    operators: Mapping[str, int]
+    weights: str
+    dialect: str
 
 
 class Runtime(Protocol):

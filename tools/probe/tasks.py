@@ -1,8 +1,9 @@
-"""The four tasks of a request. Each returns what it found out about every model."""
+"""The tasks of a request. Each returns what it found out about every model."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple
@@ -14,7 +15,7 @@ from edgewright.tools.probe.answer import ProbeError
 from edgewright.tools.probe.feeds import Feeding, feeding, open_columns
 from edgewright.tools.probe.progress import Progress
 from edgewright.tools.probe.sampling import Sampling
-from edgewright.tools.probe.session import Session, runtime
+from edgewright.tools.probe.session import Port, Session, runtime
 
 Request = Mapping[str, Any]
 Facts = Dict[str, Dict[str, Any]]
@@ -79,11 +80,26 @@ def operators(request: Request) -> Facts:
     return {model["name"]: {"runs": PROFILE_RUNS, "operators": rows}}
 
 
+def description(request: Request) -> Facts:
+    """Load one model of a framework and say what it is; nothing is run."""
+    model = _single(request)
+    session, _ = _load(model)
+    said: Any = runtime(model["runtime"])  # a framework's module has this beside what every runtime's has
+    content = asdict(said.describe(session))
+    ports = {side: [_port(port) for port in getattr(session, side)] for side in ("inputs", "outputs")}
+    return {model["name"]: {**content, **ports}}
+
+
+def _port(port: Port) -> Dict[str, Any]:
+    return {"name": port.name, "dtype": port.dtype, "shape": list(port.shape)}
+
+
 TASKS: Dict[str, Callable[[Request], Facts]] = {
     "latency": latency,
     "outputs": outputs,
     "memory": peak_memory,
     "operators": operators,
+    "description": description,
 }
 
 

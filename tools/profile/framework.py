@@ -60,21 +60,20 @@ _SIGNATURES = (
 )
 
 
+_PROGRAM = (
+    "load it where you trust it and save it as an exported program: torch.export.save(torch.export.export(model, "
+    "(example,)), 'model.pt2'); pickles are never loaded here, since loading one runs code"
+)
 _EXPORT = {
-    Framework.PYTORCH: "load the weights into the model's own code and export with torch.onnx.export; "
-    "pickles are never loaded here, since loading one runs code",
-    Framework.TORCHSCRIPT: "export the module it was scripted from with torch.onnx.export",
-    Framework.PT2: "export the same program with torch.onnx.export",
-    Framework.PICKLE: "export the model to ONNX with the library that made it; pickles are never loaded here, since "
-    "loading one runs code",
-    Framework.KERAS: "export with model.export(path, format='onnx'), or for a Raspberry Pi convert with "
-    "tf.lite.TFLiteConverter.from_keras_model",
-    Framework.HDF5: "load it in Keras and export with model.export(path, format='onnx'), or for a Raspberry Pi convert "
-    "with tf.lite.TFLiteConverter.from_keras_model",
-    Framework.SAVED_MODEL: "convert with python -m tf2onnx.convert --saved-model, or for a Raspberry Pi with "
-    "tf.lite.TFLiteConverter.from_saved_model",
+    Framework.PYTORCH: _PROGRAM,
+    Framework.TORCHSCRIPT: "export the module it was scripted from: torch.export.save(torch.export.export(model, "
+    "(example,)), 'model.pt2'); there is no safe way to load TorchScript",
+    Framework.PICKLE: _PROGRAM,
+    Framework.SAVED_MODEL: "load it in Keras and save it as .keras, convert it with python -m tf2onnx.convert "
+    "--saved-model, or for a Raspberry Pi with tf.lite.TFLiteConverter.from_saved_model",
     Framework.TENSORRT: "give the ONNX file that the engine was built from; an engine is native code of one device",
-    Framework.SAFETENSORS: "export the whole model to ONNX: weights alone cannot be run",
+    Framework.SAFETENSORS: "load the weights into the model's own code and save the whole as an exported program "
+    "(torch.export.save): weights alone cannot be run",
     Framework.ORT: "give the .onnx file that it was made from",
 }
 
@@ -87,11 +86,19 @@ def refuse_framework(framework: Framework, path: Path) -> NoReturn:
     """
     facts = {"framework": framework.name.lower(), "size_bytes": path.stat().st_size}
     if framework in _EXPORT:
-        code, why, do = Code.MODEL_UNSUPPORTED, f"{framework}, and only ONNX and TFLite are taken", _EXPORT[framework]
+        code, why, do = (
+            Code.MODEL_UNSUPPORTED,
+            f"{framework}, and only ONNX, TFLite, Keras and .pt2 are taken",
+            _EXPORT[framework],
+        )
     elif framework in {Framework.EMPTY, Framework.ONNX_TRUNCATED, Framework.PROTOBUF}:
         code, why, do = Code.MODEL_INVALID, str(framework), "copy or export the file again"
     else:
-        code, why, do = Code.MODEL_FORMAT_UNKNOWN, str(framework), "give the path of an .onnx or .tflite file"
+        code, why, do = (
+            Code.MODEL_FORMAT_UNKNOWN,
+            str(framework),
+            "give the path of an .onnx, .tflite, .keras, .h5 or .pt2 file",
+        )
     raise Refused.because(code, "this model", f"the file is {why}", do, **facts)
 
 

@@ -13,10 +13,13 @@ from edgewright.tools.datasets.entry import import_file
 from edgewright.tools.datasets.prepare import prepare
 from edgewright.tools.datasets.prepared import PreparedData, check_fits, check_words, open_dataset, says_something
 from edgewright.tools.datasets.repeats import repeated
-from edgewright.tools.formats.model import FORMATS, Model, admit
+from edgewright.tools.formats.model import FORMATS, Described, admit
+from edgewright.tools.formats.source import ADMISSIONS, admit_source
+from edgewright.tools.optimize.roads import ROADS
 from edgewright.tools.orders import ProfileOrder
 from edgewright.tools.profile.framework import framework_of, refuse_framework
 from edgewright.tools.profile.proposals import Proposal, contradiction, files_beside, proposals, with_proposals
+from edgewright.tools.targets.target import Target
 from edgewright.tools.validate.metrics import metric_named, require_answers
 from edgewright.tools.workspace import Progress, Workspace
 
@@ -45,20 +48,21 @@ class Ready:
     checks: tuple[Check, ...]
 
 
-def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> Ready:
+def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress, host: Target) -> Ready:
     """Go through the list.
 
     Args:
         order: What the run needs.
         workspace: Where copies are kept.
         progress: Told how many samples are read.
+        host: Where a framework is asked what its model is.
 
     Raises:
         Refused: An item that the run cannot do without is missing or unfit.
     """
     metric = metric_named(order.metric)  # before anything is read: a typing error costs nothing
     progress(0, 1, "importing the model")
-    original, model, ancestor = _import_model(order, workspace)
+    original, model, ancestor = _import_model(order, workspace, host)
     graph = model.graph()
     suggested = proposals(model, original.format, files_beside(order.model_path, order.roots))
     try:
@@ -86,18 +90,26 @@ def preflight(order: ProfileOrder, workspace: Workspace, progress: Progress) -> 
     return Ready(original, graph, ancestor, validation, calibration, checks)
 
 
-def _import_model(order: ProfileOrder, workspace: Workspace) -> tuple[Artifact, Model, Ancestor | None]:
+def _import_model(
+    order: ProfileOrder, workspace: Workspace, host: Target
+) -> tuple[Artifact, Described, Ancestor | None]:
     """Copy the model, hashing what is copied; from here on only the copy is looked at."""
     copy = workspace.scratch("original")
     digest = import_file(order.model_path, order.roots, copy)
     framework = framework_of(copy)
     if framework not in FORMATS:
         refuse_framework(framework, copy)
-    model = admit(copy, FORMATS[framework])
+    name, model_format = Path(order.model_path).name, FORMATS[framework]
+    is_source = model_format in ADMISSIONS
+    model: Described = (
+        admit_source(copy, digest=digest, name=name, model_format=model_format, workspace=workspace, host=host)
+        if is_source
+        else admit(copy, model_format)
+    )
     artifact = Artifact(
         sha256=digest,
-        name=Path(order.model_path).name,
-        format=FORMATS[framework],
+        name=name,
+        format=model_format,
         precision=model.precision,
         size_bytes=copy.stat().st_size,
         parent=None,
@@ -168,7 +180,11 @@ def _device(device: Device, have: Format) -> Check:
     wanted = FORMAT_OF_DEVICE[device]
     if wanted is have:
         return Check("target device", "ok", f"{device} runs {wanted}")
-    detail = f"{device} runs {wanted}, and this version does not convert {have} to it yet: package will be refused"
+    if have in ADMISSIONS:
+        return Check("target device", "ok", f"{device} runs {wanted}; no device runs {have}, so it is converted first")
+    detail = f"{device} runs {wanted}, and package will refuse {have}"
+    if (have, wanted) in ROADS:
+        detail += f": convert(format='{wanted}') comes first"
     return Check("target device", "warning", detail)
 
 

@@ -19,7 +19,7 @@ from edgewright.tools.datasets import families
 from edgewright.tools.datasets.card import Card, ImageInput
 from edgewright.tools.datasets.entry import open_file_under_roots
 from edgewright.tools.datasets.families import ARITHMETIC, Fields, fitted
-from edgewright.tools.formats.model import Model
+from edgewright.tools.formats.model import Described
 from edgewright.tools.formats.tflite_metadata import normalisation
 from edgewright.tools.legible import legible
 
@@ -89,7 +89,7 @@ class Proposal:
     is_said: bool = True
 
 
-def proposals(model: Model, model_format: Format, beside: Mapping[str, bytes]) -> tuple[Proposal, ...]:
+def proposals(model: Described, model_format: Format, beside: Mapping[str, bytes]) -> tuple[Proposal, ...]:
     """Return what cards a model suggests, the best founded first.
 
     Args:
@@ -151,7 +151,7 @@ def contradiction(card: Card, found: tuple[Proposal, ...]) -> str | None:
     return None
 
 
-def _of_notes(spec: TensorSpec, model: Model) -> Iterator[Proposal]:
+def _of_notes(spec: TensorSpec, model: Described) -> Iterator[Proposal]:
     """Yield what the file itself says."""
     notes = {name: content.decode("utf-8", "replace") for name, content in model.notes.items()}
     height, width = _size(spec) or (0, 0)
@@ -168,7 +168,7 @@ def _of_notes(spec: TensorSpec, model: Model) -> Iterator[Proposal]:
         yield Proposal("its TFLite metadata gives mean and std of its input", _card(spec, entry))
 
 
-def _ultralytics(spec: TensorSpec, model: Model, notes: Mapping[str, str]) -> Proposal:
+def _ultralytics(spec: TensorSpec, model: Described, notes: Mapping[str, str]) -> Proposal:
     """Return the card of a file that Ultralytics exported: https://docs.ultralytics.com/modes/export/."""
     sides = _literal(notes.get("imgsz", ""))
     known = [side for side in sides if isinstance(side, int)] if isinstance(sides, list) else []
@@ -184,7 +184,7 @@ def _ultralytics(spec: TensorSpec, model: Model, notes: Mapping[str, str]) -> Pr
     return Proposal(because, _card(spec, families.yolo(height, width), classes=classes, decoder=decoder))
 
 
-def _yolo_decoder(model: Model, classes: int) -> Fields | None:
+def _yolo_decoder(model: Described, classes: int) -> Fields | None:
     shape = model.outputs[0].shape if len(model.outputs) == 1 else ()
     if len(shape) != 3:
         return None
@@ -238,7 +238,7 @@ def _as_evaluated(said: _Trained) -> Fields:
     }
 
 
-def _of_shape(spec: TensorSpec, model: Model, model_format: Format) -> Iterator[Proposal]:
+def _of_shape(spec: TensorSpec, model: Described, model_format: Format) -> Iterator[Proposal]:
     """Yield what models of such an input usually want."""
     height, width = (side or 224 for side in _size(spec) or (0, 0))
     if _channels(spec) != 3 or not spec.dtype.startswith("float"):

@@ -1,50 +1,84 @@
 """What a worker calls to profile: pre-flight, import, baseline. Each number comes from a fresh process."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from edgewright.state.artifacts import Artifact
 from edgewright.state.errors import Code, Refused
-from edgewright.state.events import Profiled
-from edgewright.state.evidence import Accuracy, Baseline, Check, Latency
+from edgewright.state.events import Profiled, SourceProfiled
+from edgewright.state.evidence import Accuracy, Check, Dataset, Latency, Memory, Operator
+from edgewright.state.protocols import Protocol
 from edgewright.state.verdict import better
 from edgewright.tools.benchmark.measure import measure_latency, measure_memory, measure_operators, portion
 from edgewright.tools.benchmark.validity import disturbed
+from edgewright.tools.formats.source import ADMISSIONS
 from edgewright.tools.orders import Done, Original, ProfileOrder
 from edgewright.tools.original import check_original
 from edgewright.tools.profile.preflight import Ready, preflight
 from edgewright.tools.profile.suspects import suspicion
-from edgewright.tools.targets.target import Places
+from edgewright.tools.targets.target import Places, Target
 from edgewright.tools.validate.accuracy import measure_accuracy
 from edgewright.tools.validate.control import require_discerning, uninformed
-from edgewright.tools.workspace import Workspace
+from edgewright.tools.workspace import Progress, Workspace
 
 # The pre-flight, and five measurements of which the ancestor's accuracy is seldom needed.
 PARTS = 6
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The accuracy of a model as it is.
+
+    Attributes:
+        accuracy: Its metric.
+        reference: What the floor comes from: the better of its own and its ancestor's.
+        doubt: Why its preprocessing may be wrong, if it may.
+    """
+
+    accuracy: Accuracy
+    reference: Accuracy
+    doubt: str | None
+
+
 def work(order: ProfileOrder, workspace: Workspace, places: Places) -> Done:
-    """Import a model and measure it as it is."""
-    ready = preflight(order, workspace, portion(workspace.progress, 0, PARTS))
-    baseline, doubt = _baseline(order, ready, workspace, places)
-    doubts = (Check("data card", "warning", doubt),) if doubt else ()
-    check_original(Original(order.model_path, ready.original.sha256))
-    ancestor = ready.ancestor
-    return Done(
-        Profiled(
-            original=ready.original,
-            root=ancestor.original if ancestor else ready.original,
-            validation=ready.validation,
-            calibration=ready.calibration,
-            baseline=baseline,
-            checks=(*ready.checks, *doubts),
-            tolerance=min(order.tolerance, ancestor.tolerance) if ancestor else order.tolerance,
-            inherited_from=ancestor.run if ancestor else None,
-        )
-    )
-
-
-def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, places: Places) -> tuple[Baseline, str | None]:
-    """Measure the model; accuracy first, since what cannot be judged need not be timed. Return any doubt beside it."""
-    model, data, threads, device = ready.original, ready.validation, order.threads, places.device
+    """Import a model and measure it as it is; of one that no device runs, its accuracy alone."""
+    ready = preflight(order, workspace, portion(workspace.progress, 0, PARTS), places.host)
     reports = (portion(workspace.progress, number, PARTS) for number in range(1, PARTS))
+    judged = _judged(order, ready, workspace, places.host, reports)
+    ancestor = ready.ancestor
+    measured = SourceProfiled(
+        original=ready.original,
+        root=ancestor.original if ancestor else ready.original,
+        validation=ready.validation,
+        calibration=ready.calibration,
+        graph=ready.graph,
+        accuracy=judged.accuracy,
+        reference=judged.reference,
+        checks=(*ready.checks, *((Check("data card", "warning", judged.doubt),) if judged.doubt else ())),
+        tolerance=min(order.tolerance, ancestor.tolerance) if ancestor else order.tolerance,
+        inherited_from=ancestor.run if ancestor else None,
+    )
+    evidence: Profiled | SourceProfiled = measured
+    if ready.original.format not in ADMISSIONS:
+        there = measure_on_device(
+            ready.original,
+            ready.validation,
+            order.protocol,
+            threads=order.threads,
+            workspace=workspace,
+            device=places.device,
+            reports=reports,
+        )
+        evidence = measured.timed(there.latency, there.memory, there.hot_spots)
+    check_original(Original(order.model_path, ready.original.sha256))
+    return Done(evidence)
+
+
+def _judged(
+    order: ProfileOrder, ready: Ready, workspace: Workspace, host: Target, reports: Iterator[Progress]
+) -> Judged:
+    """Measure accuracy first: what cannot be judged need not be timed."""
+    model, data = ready.original, ready.validation
 
     def accuracy_of(artifact: Artifact, root: Accuracy | None) -> Accuracy:
         return measure_accuracy(
@@ -52,8 +86,8 @@ def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, places: P
             data,
             order.metric,
             workspace,
-            places.host,
-            threads=threads,
+            host,
+            threads=order.threads,
             reference_outputs=root.outputs if root else None,
             progress=next(reports),
         )
@@ -63,19 +97,43 @@ def _baseline(order: ProfileOrder, ready: Ready, workspace: Workspace, places: P
     # The better of both: a descent can raise the floor, never lower it.
     reference = better(root, accuracy) if root else accuracy
     chance = uninformed(reference, data, workspace)
-    doubt = suspicion(model, accuracy, chance, data, workspace=workspace, target=places.host)
+    doubt = suspicion(model, accuracy, chance, data, workspace=workspace, target=host)
     require_discerning(reference, chance, order.tolerance, doubt)
-    latency = measure_latency(model, data, order.protocol, threads, workspace, target=device, progress=next(reports))
+    return Judged(accuracy, reference, doubt)
+
+
+@dataclass(frozen=True)
+class OnDevice:
+    """What of a baseline depends on the place."""
+
+    latency: Latency
+    memory: Memory
+    hot_spots: tuple[Operator, ...]
+
+
+def measure_on_device(
+    model: Artifact,
+    data: Dataset,
+    protocol: Protocol,
+    *,
+    threads: int,
+    workspace: Workspace,
+    device: Target,
+    reports: Iterator[Progress],
+) -> OnDevice:
+    """Time a model and take its memory where the run measures.
+
+    Raises:
+        Refused: The model does not load, run, or fit the data; TARGET_DISTURBED.
+        WorkerFailed: The probe ended without an answer.
+    """
+    latency = measure_latency(model, data, protocol, threads, workspace, target=device, progress=next(reports))
     _require_undisturbed(model, latency)
-    baseline = Baseline(
-        graph=ready.graph,
-        latency=latency,
-        memory=measure_memory(model, data, threads, workspace, device, progress=next(reports)),
-        accuracy=accuracy,
-        reference=reference,
-        hot_spots=measure_operators(model, data, threads, workspace, device, progress=next(reports)),
+    return OnDevice(
+        latency,
+        measure_memory(model, data, threads, workspace, device, progress=next(reports)),
+        measure_operators(model, data, threads, workspace, device, progress=next(reports)),
     )
-    return baseline, doubt
 
 
 def _require_undisturbed(model: Artifact, latency: Latency) -> None:

@@ -22,6 +22,7 @@ class Runtime:
         format: What it executes.
         install_line: The command that installs it.
         is_core: Whether every installation has it; otherwise it comes with an extra.
+        toolchain: The environment of its own that it lives in; empty where it lives in the one that runs Edgewright.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Runtime:
     format: Format
     install_line: str
     is_core: bool = True
+    toolchain: str = ""
 
 
 RUNTIMES = (
@@ -51,6 +53,26 @@ RUNTIMES = (
         "pip install 'edgewright[tflite]'",
         is_core=False,
     ),
+    Runtime(
+        "keras",
+        "Keras",
+        "keras",
+        ("keras",),
+        Format.TENSORFLOW,
+        "edgewright toolchain install keras",
+        is_core=False,
+        toolchain="keras",
+    ),
+    Runtime(
+        "torch",
+        "PyTorch",
+        "torch",
+        ("torch",),
+        Format.PYTORCH,
+        "edgewright toolchain install torch",
+        is_core=False,
+        toolchain="torch",
+    ),
 )
 
 
@@ -67,12 +89,12 @@ def version_of(entry: Runtime) -> str | None:
 
 
 def missing() -> dict[str, str]:
-    """Return the runtimes that are not installed, each with the line that installs it."""
-    return {entry.name: entry.install_line for entry in RUNTIMES if version_of(entry) is None}
+    """Return the runtimes that this environment lacks, each with the line that installs it."""
+    return {entry.name: entry.install_line for entry in RUNTIMES if not entry.toolchain and version_of(entry) is None}
 
 
 def require(model_format: Format) -> Runtime:
-    """Return an installed runtime that executes a format.
+    """Return an installed runtime that executes a format. Whether a toolchain is there, the place knows that has it.
 
     Raises:
         Refused: MODEL_UNSUPPORTED where this version knows none, MISSING_EXTRA with the line that installs it where it
@@ -89,7 +111,7 @@ def require(model_format: Format) -> Runtime:
             format=str(model_format),
         )
     for entry in known:
-        if version_of(entry) is not None:
+        if entry.toolchain or version_of(entry) is not None:
             return entry
     raise Refused.because(
         Code.MISSING_EXTRA,

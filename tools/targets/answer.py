@@ -98,6 +98,25 @@ class OperatorFacts(_Answer):
     operators: tuple[OperatorRow, ...] = Field(strict=False)
 
 
+class PortFacts(_Answer):
+    """An input or output as a framework declares it; `None` where a size is open."""
+
+    name: str
+    dtype: str
+    shape: Annotated[tuple[NonNegativeInt | None, ...], Field(strict=False)]
+
+
+class DescriptionFacts(_Answer):
+    """What a framework says of a model that it has loaded."""
+
+    inputs: Annotated[tuple[PortFacts, ...], Field(strict=False)]
+    outputs: Annotated[tuple[PortFacts, ...], Field(strict=False)]
+    parameters: NonNegativeInt
+    operators: dict[str, PositiveInt]
+    weights: str
+    dialect: str
+
+
 class MachineFacts(_Answer):
     """The machine as the probe found it."""
 

@@ -17,7 +17,8 @@ from edgewright.tools.inheritance import inherited
 from edgewright.tools.targets.answer import Facts, ProbeAnswer, ProgressNote
 from edgewright.tools.targets.bundle import write_bundle
 from edgewright.tools.targets.reading import read_answer
-from edgewright.tools.targets.request import LATENCY, ProbeRequest, document, open_index
+from edgewright.tools.targets.request import LATENCY, ProbeRequest, document, open_index, toolchain_of
+from edgewright.tools.toolchains.table import NO_TOOLCHAINS, SAFE, Toolchains
 from edgewright.tools.workspace import Progress, Workspace
 
 POLL_S = 0.2
@@ -27,20 +28,24 @@ LAST_LINES = 8
 class Host:
     """This machine."""
 
-    def __init__(self, sandbox: str = "none", lock: Path | None = None) -> None:
+    def __init__(self, sandbox: str = "none", lock: Path | None = None, toolchains: Toolchains | None = None) -> None:
         """Take what only the caller knows.
 
         Args:
             sandbox: How this process, and so the probe, is confined; recorded with every number.
             lock: File whose lock each timing holds, so that two never run beside each other.
+            toolchains: Environments of their own; a model that needs one runs in its interpreter.
         """
         self._sandbox = sandbox
         self._lock = lock
+        self._toolchains = toolchains or NO_TOOLCHAINS
 
     def run(
         self, request: ProbeRequest[Facts], workspace: Workspace, progress: Progress | None = None
     ) -> ProbeAnswer[Facts]:
         """Run the probe once; see `Target.run`."""
+        toolchain = toolchain_of(request)
+        python = self._toolchains.python(toolchain) if toolchain else Path(sys.executable)
         folder = workspace.scratch(f"probe-{request.task.name}")
         folder.mkdir()
         bundle, request_path = folder / "probe.pyz", folder / "request.json"
@@ -51,7 +56,7 @@ class Host:
         report = progress or workspace.progress
         try:
             with self._alone(report) if request.task.name == LATENCY.name else nullcontext():
-                status = _wait(_start(bundle, request_path, folder, request.threads), folder, report)
+                status = _wait(_start([python, bundle, request_path], folder, request.threads), folder, report)
         except ValidationError as error:
             raise WorkerFailed(f"what the probe wrote cannot be read: {error}") from error
         _require_answer(folder, status)
@@ -67,14 +72,14 @@ class Host:
             yield
 
 
-def _start(bundle: Path, request_path: Path, folder: Path, threads: int) -> "subprocess.Popen[bytes]":
+def _start(program: list[Path], folder: Path, threads: int) -> "subprocess.Popen[bytes]":
     # NumPy's own threads only stack arrays here; the runtime gets its number through its options.
     limits = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     with (folder / "output.log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-I", str(bundle), str(request_path), str(os.getpid())],
+            [str(program[0]), "-I", *map(str, program[1:]), str(os.getpid())],
             cwd=folder,
-            env=inherited(**limits, LANG="C.UTF-8", TMPDIR=str(folder)),
+            env=inherited(**limits, **SAFE, LANG="C.UTF-8", TMPDIR=str(folder), HOME=str(folder)),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

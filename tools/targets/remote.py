@@ -34,7 +34,7 @@ class Remote:
         self._target = target
         self._messages = line.makefile("rwb")
         self._errands = 0
-        self._excerpts: dict[tuple[str, int], tuple[Index, dict[str, Path]]] = {}
+        self._excerpts: dict[tuple[str | None, int], tuple[Index, dict[str, Path]]] = {}
 
     def run(
         self, request: ProbeRequest[Facts], workspace: Workspace, progress: Progress | None = None

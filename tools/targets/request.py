@@ -8,7 +8,14 @@ from typing import Any, Generic
 from edgewright.state.artifacts import Artifact
 from edgewright.state.protocols import Protocol
 from edgewright.tools.runtimes.grid import require
-from edgewright.tools.targets.answer import Facts, LatencyFacts, MemoryFacts, OperatorFacts, OutputFacts
+from edgewright.tools.targets.answer import (
+    DescriptionFacts,
+    Facts,
+    LatencyFacts,
+    MemoryFacts,
+    OperatorFacts,
+    OutputFacts,
+)
 from edgewright.tools.workspace import Workspace
 
 # A dataset's index is JSON of the store: `tools/datasets/prepared.py` writes it, the probe reads it.
@@ -32,6 +39,7 @@ LATENCY = Task("latency", LatencyFacts)
 OUTPUTS = Task("outputs", OutputFacts)
 MEMORY = Task("memory", MemoryFacts)
 OPERATORS = Task("operators", OperatorFacts)
+DESCRIPTION = Task("description", DescriptionFacts)
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class ProbeRequest(Generic[Facts]):
     Attributes:
         task: What to do.
         models: Name in the answer to model file, in the order of loading.
-        dataset: SHA-256 of the dataset's index in the store.
+        dataset: SHA-256 of the dataset's index in the store; none where the task runs nothing.
         threads: Intra-operator threads.
         samples: Samples that take turns; a run over outputs takes all.
         protocol: How to time, where the task is latency.
@@ -49,7 +57,7 @@ class ProbeRequest(Generic[Facts]):
 
     task: Task[Facts]
     models: dict[str, Artifact]
-    dataset: str
+    dataset: str | None
     threads: int
     samples: int
     protocol: Protocol | None = None
@@ -64,8 +72,23 @@ def runtime_of(artifact: Artifact) -> str:
     return require(artifact.format).name
 
 
+def toolchain_of(request: ProbeRequest[Facts]) -> str:
+    """Return the toolchain whose interpreter the request needs; empty where it is the one that runs Edgewright.
+
+    Raises:
+        Refused: No runtime here executes one of the files.
+        ValueError: The models need different interpreters; one process has one.
+    """
+    needed = {require(artifact.format).toolchain for artifact in request.models.values()}
+    if len(needed) != 1:
+        raise ValueError(f"one process cannot run {', '.join(sorted(map(repr, needed)))}")
+    return needed.pop()
+
+
 def open_index(request: ProbeRequest[Facts], workspace: Workspace) -> Index:
     """Return the index of the request's dataset."""
+    if request.dataset is None:
+        return {"inputs": {}}
     index: Index = json.loads(workspace.path_of(request.dataset).read_text(encoding="utf-8"))
     return index
 

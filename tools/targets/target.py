@@ -5,6 +5,7 @@ from typing import Protocol
 
 from edgewright.tools.targets.answer import Facts, ProbeAnswer
 from edgewright.tools.targets.request import ProbeRequest
+from edgewright.tools.toolchains.table import NO_TOOLCHAINS, Toolchains
 from edgewright.tools.workspace import Progress, Workspace
 
 
@@ -34,7 +35,9 @@ class Places:
     Attributes:
         host: This machine. Accuracy is computed here unless the device is asked for: it does not depend on the place.
         device: Where times and memory are taken: the run's target, or the host where it has none.
+        toolchains: The environments of their own in which files are converted.
     """
 
     host: Target
     device: Target
+    toolchains: Toolchains = NO_TOOLCHAINS

@@ -15,7 +15,12 @@ from edgewright.tools.targets.bundle import write_bundle
 
 SOURCES = sorted(Path(probe.__file__).parent.glob("*.py"))
 ITSELF = "edgewright.tools.probe"
-RUNTIMES_OF = {"onnxruntime_session": {"onnxruntime"}, "litert_runner": {"ai_edge_litert", "tflite_runtime"}}
+RUNTIMES_OF = {
+    "onnxruntime_session": {"onnxruntime"},
+    "litert_runner": {"ai_edge_litert", "tflite_runtime"},
+    "keras_session": {"keras", "tensorflow"},
+    "torch_session": {"torch"},
+}
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
@@ -70,7 +75,7 @@ def test_the_file_runs_alone_and_names_what_it_lacks(tmp_path: Path) -> None:
         "version": 1,
         "error": {
             "kind": "load",
-            "message": "this probe knows the runtimes litert, onnxruntime, not abacus",
+            "message": "this probe knows the runtimes keras, litert, onnxruntime, torch, not abacus",
             "model": None,
         },
     }

@@ -1,0 +1,1 @@
+"""Frameworks that cannot share an environment with Edgewright: one environment each, made by a person's command."""
