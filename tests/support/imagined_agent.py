@@ -95,6 +95,8 @@ def _unusable(run: Run) -> Event:
 def recipe_of(tool: str, arguments: dict[str, object]) -> Recipe:
     """Return the recipe that a real step would write down for these arguments."""
     if tool == "convert":
+        if "operations" not in arguments:  # to another format
+            return Recipe(tool, str(arguments["format"]))
         operations = arguments["operations"]
         assert isinstance(operations, list)
         return Recipe(tool, "+".join(operations), {"operations": operations})
