@@ -18,6 +18,7 @@ const { AppBridge } = await load("@modelcontextprotocol/ext-apps/app-bridge");
 const POLICY =
   "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
   "media-src 'self' data:; connect-src 'none'; frame-src 'none'; object-src 'none'; base-uri 'self'";
+const TALL_PX = 3000; // the whole view lies in sight from the beginning, as in a chat that is scrolled
 const PAGE = `<!doctype html><html lang="en"><title>Host</title><body style="margin:0">
   <iframe id="view" title="View" sandbox="allow-scripts" style="border:0;width:100%;height:300px"></iframe>
   <script>
@@ -33,7 +34,7 @@ const { contents } = await client.readResource({ uri });
 
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 const context = await browser.newContext({
-  offline: true, colorScheme: order.scheme, viewport: { width: order.width, height: 400 }, deviceScaleFactor: 1.5,
+  offline: true, colorScheme: order.scheme, viewport: { width: order.width, height: TALL_PX }, deviceScaleFactor: 1.5,
 });
 const tab = await context.newPage();
 const fetched = [], said = [], called = [];
@@ -52,7 +53,10 @@ const bridge = new AppBridge(
 );
 const initialized = new Promise((resolve) => { bridge.oninitialized = resolve; });
 let height = 0;
-bridge.onsizechange = (size) => { height = size.height; };
+bridge.onsizechange = (size) => {
+  height = size.height;
+  tab.evaluate((high) => { document.getElementById("view").style.height = `${high}px`; }, height);
+};
 await bridge.connect(relay);
 const forward = bridge.oncalltool;
 bridge.oncalltool = (params, extra) => {
@@ -93,10 +97,13 @@ const shown = await frame.evaluate(() => {
 await frame.evaluate(readFileSync(`${modules}/axe-core/axe.min.js`, "utf8"));
 const { violations } = await frame.evaluate(() => axe.run());
 const found = violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map((node) => node.html.slice(0, 200)) }));
-await tab.setViewportSize({ width: order.width, height });
-await tab.evaluate((high) => { document.getElementById("view").style.height = `${high}px`; }, height);
-await frame.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
-await tab.screenshot({ path: order.screenshot });
+const clip = { x: 0, y: 0, width: order.width, height: Math.min(height, TALL_PX) };
+let before_last, last; // another process paints the frame: what is drawn twice alike is painted
+do {
+  before_last = last;
+  await frame.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
+  last = await tab.screenshot({ path: order.screenshot, clip });
+} while (!before_last?.equals(last));
 process.stdout.write(JSON.stringify({ fetched, said, called, again: called.slice(before), shown, found }));
 await browser.close();
 await client.close();
