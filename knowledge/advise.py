@@ -207,12 +207,13 @@ def _ideas(run: Run) -> list[Advice]:
 
 
 def _bases(run: Run) -> dict[Format, str]:
-    """Return what steps may start from, by format: the original, and the conversions of it that were kept."""
+    """Return what steps may start from, by format: the conversion to the device's that was kept, else the original."""
     if run.profiled is None:
         return {}
     kept = [step.artifact for step in run.kept if step.artifact.recipe.step == str(Call.CONVERT)]
-    converted = {artifact.format: artifact.sha256 for artifact in kept}
-    return {**converted, run.profiled.runnable.format: "original"}
+    fits, have = FORMAT_OF_DEVICE[run.started.target_device], run.profiled.runnable.format
+    converted = next((artifact for artifact in kept if artifact.format is fits is not have), None)
+    return {converted.format: converted.sha256} if converted else {have: "original"}
 
 
 def _begun(arguments: Mapping[str, object], base: str) -> Mapping[str, object]:

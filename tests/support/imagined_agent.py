@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import run_builder as build
 
 from edgewright.knowledge.advise import Advice, advise
-from edgewright.state.artifacts import Artifact, Recipe
+from edgewright.state.artifacts import Artifact, Format, Recipe
 from edgewright.state.errors import Code
 from edgewright.state.events import Event, JobOutcome, JobStarted, Kept, Packaged, Reverted
 from edgewright.state.phases import Call
@@ -70,7 +70,9 @@ def follow(run: Run, world: World) -> tuple[Run, Advice | None]:
 def outcome(run: Run, tool: str, arguments: dict[str, object], value: float, ratio: float) -> Event:
     """Return what the advised call would lead to."""
     if tool in {"quantize", "convert"}:
-        return build.candidate(f"step-{len(run.steps)}", recipe=recipe_of(tool, arguments))
+        base = run.artifact(str(arguments.get("base")))
+        made = Format(str(arguments.get("format") or (base.format if base else Format.ONNX)))
+        return build.candidate(f"step-{len(run.steps)}", recipe=recipe_of(tool, arguments), format=made)
     if tool == "package":
         assert run.current is not None
         return Packaged(run.current.sha256, "package", build.digest("manifest"), ())
@@ -95,8 +97,8 @@ def _unusable(run: Run) -> Event:
 def recipe_of(tool: str, arguments: dict[str, object]) -> Recipe:
     """Return the recipe that a real step would write down for these arguments."""
     if tool == "convert":
-        if "operations" not in arguments:  # to another format
-            return Recipe(tool, str(arguments["format"]))
+        if "operations" not in arguments:
+            return Recipe(tool, str(arguments["format"]), {"format": arguments["format"], "opset": None})
         operations = arguments["operations"]
         assert isinstance(operations, list)
         return Recipe(tool, "+".join(operations), {"operations": operations})

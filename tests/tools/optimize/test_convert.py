@@ -70,13 +70,22 @@ def test_the_opset_that_a_model_has_is_no_change(bench_of: BenchOf) -> None:
     assert caught.value.refusal.code is Code.NOTHING_CHANGED
 
 
-@pytest.mark.parametrize("to", [Format.TFLITE, Format.TENSORRT])
+@pytest.mark.promise("P8")
+def test_a_road_whose_toolchain_is_missing_names_the_line_that_installs_it(bench_of: BenchOf) -> None:
+    with pytest.raises(Refused) as caught:
+        bench_of(models.mlp()).convert("simplify", to=Format.TFLITE)
+    assert caught.value.refusal.code is Code.MISSING_EXTRA
+    assert "edgewright toolchain install onnx2tf" in caught.value.refusal.do
+
+
+@pytest.mark.parametrize("to", [Format.TENSORRT])
 def test_other_formats_are_not_offered_and_nothing_is_promised(to: Format, bench_of: BenchOf) -> None:
     with pytest.raises(Refused) as caught:
         bench_of(models.mlp()).convert("simplify", to=to)
     assert caught.value.refusal.code is Code.SCHEME_NOT_OFFERED
     assert caught.value.refusal.sentence.startswith(
-        f"Refused: converting onnx to {to}. Why: this version converts onnx to onnx. Do: call quantize"
+        f"Refused: converting onnx to {to}. Why: this version converts onnx to onnx and onnx to tflite. "
+        "Do: call quantize"
     )
 
 
