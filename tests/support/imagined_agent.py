@@ -70,7 +70,8 @@ def follow(run: Run, world: World) -> tuple[Run, Advice | None]:
 def outcome(run: Run, tool: str, arguments: dict[str, object], value: float, ratio: float) -> Event:
     """Return what the advised call would lead to."""
     if tool in {"quantize", "convert"}:
-        return build.candidate(f"step-{len(run.steps)}", recipe=recipe_of(tool, arguments))
+        base = run.current if arguments.get("base") == "current" and run.current else build.ORIGINAL
+        return build.candidate(f"step-{len(run.steps)}", base, recipe=recipe_of(tool, arguments))
     if tool == "package":
         assert run.current is not None
         return Packaged(run.current.sha256, "package", build.digest("manifest"), ())
@@ -95,6 +96,8 @@ def _unusable(run: Run) -> Event:
 def recipe_of(tool: str, arguments: dict[str, object]) -> Recipe:
     """Return the recipe that a real step would write down for these arguments."""
     if tool == "convert":
+        if "operations" not in arguments:
+            return Recipe(tool, str(arguments["format"]))
         operations = arguments["operations"]
         assert isinstance(operations, list)
         return Recipe(tool, "+".join(operations), {"operations": operations})
