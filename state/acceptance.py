@@ -3,13 +3,19 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from edgewright.state.artifacts import Artifact, Device, Format
+from edgewright.state.artifacts import Artifact, Format
 from edgewright.state.errors import Code
 from edgewright.state.policy import Level, Rule
 from edgewright.state.protocols import ProtocolName
 from edgewright.state.run import Run, Step
 from edgewright.state.verdict import Outcome
 from edgewright.state.waivers import AccuracyLoss, NotSustained, OtherFormat, Subject, UnfitCalibration, Waiver
+
+GRAPH_WITH_DEVICE = (
+    "a graph ships only where no device is enrolled, and this version keeps no engine: have a person accept the graph "
+    "(`edgewright approve`), and build its engine on the device with the package's build_engine.py"
+)
+"""What to do with a graph for a Jetson that is enrolled."""
 
 
 def accuracy_loss(run: Run, step: Step, rule: Rule) -> AccuracyLoss | None:
@@ -42,11 +48,15 @@ def unfit_calibration(run: Run) -> UnfitCalibration | None:
     return UnfitCalibration(run.profiled.calibration.digest, run.profiled.validation.digest, found[-1].why)
 
 
-def other_format(artifact: Artifact, device: Device, wanted: Format) -> OtherFormat | None:
-    """Return what is wrong with the format of a file; `None` where it is the device's."""
-    if artifact.format is wanted:
+def other_format(run: Run, artifact: Artifact, wanted: Format) -> OtherFormat | None:
+    """Return what is wrong with the format of a file; `None` where it is the device's.
+
+    Without the device at hand its engine cannot be built: then the graph will do that was found fit for it.
+    """
+    unbuilt = wanted is Format.TENSORRT and artifact.awaits_engine and run.started.target is None
+    if artifact.format is wanted or unbuilt:
         return None
-    return OtherFormat(artifact.sha256, str(device), str(artifact.format), str(wanted))
+    return OtherFormat(artifact.sha256, str(run.started.target_device), str(artifact.format), str(wanted))
 
 
 def not_sustained(run: Run, step: Step) -> NotSustained | None:

@@ -70,9 +70,12 @@ def follow(run: Run, world: World) -> tuple[Run, Advice | None]:
 def outcome(run: Run, tool: str, arguments: dict[str, object], value: float, ratio: float) -> Event:
     """Return what the advised call would lead to."""
     if tool in {"quantize", "convert"}:
-        base = run.artifact(str(arguments.get("base")))
-        made = Format(str(arguments.get("format") or (base.format if base else Format.ONNX)))
-        return build.candidate(f"step-{len(run.steps)}", recipe=recipe_of(tool, arguments), format=made)
+        named = arguments.get("base")
+        base = run.current if named == "current" and run.current else run.artifact(str(named)) or build.ORIGINAL
+        # For a Jetson a graph stays what it is; what is converted to another format has that.
+        wanted = arguments.get("format")
+        made = base.format if wanted in {None, "tensorrt"} else Format(str(wanted))
+        return build.candidate(f"step-{len(run.steps)}", base, recipe=recipe_of(tool, arguments), format=made)
     if tool == "package":
         assert run.current is not None
         return Packaged(run.current.sha256, "package", build.digest("manifest"), ())
