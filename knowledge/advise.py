@@ -8,7 +8,7 @@ from types import MappingProxyType
 from edgewright.knowledge.refused_work import WayOut, is_lasting, way_out
 from edgewright.knowledge.strategies import ADVISED, STRATEGIES, Idea
 from edgewright.state.acceptance import unfit_calibration
-from edgewright.state.artifacts import Format
+from edgewright.state.artifacts import Artifact, Format
 from edgewright.state.asked import Asked
 from edgewright.state.errors import Code, Refusal
 from edgewright.state.events import Reverted
@@ -63,6 +63,10 @@ def _asked(run: Run, call: Call) -> Asked:
     return Asked(call, run.now.policy, datetime.now(UTC), enrolled=run.now.enrolled)
 
 
+def _is_for_engine(artifact: Artifact) -> bool:
+    return artifact.awaits_engine or artifact.format is Format.TENSORRT
+
+
 _MOMENTS = ADVISED.moments
 # What a source is converted to first; what a device runs may be made from that.
 TWINS = (Format.ONNX, Format.TFLITE)
@@ -78,6 +82,7 @@ CONDITIONS: Mapping[str, Callable[[Run], bool]] = MappingProxyType(
         "matrix_products_take_the_time": lambda run: _share_of(run, *_MATMULS) > 0.3,
         "products_take_time": lambda run: _share_of(run, *_MATMULS, *_CONVOLUTIONS) > 0,
         "calibration_is_there": _has_calibration,
+        "kept_without_engine": lambda run: run.best is not None and not _is_for_engine(run.best.artifact),
     }
 )
 """What `fits` in advice.toml may name."""
@@ -284,10 +289,13 @@ def _tried(run: Run, idea: Idea) -> bool:
             continue
         if job.call == idea.call and all(job.arguments.get(name) == value for name, value in idea.arguments.items()):
             return True
+    from_current = idea.arguments.get("base") == "current" and run.current is not None
     wanted = {name: value for name, value in idea.arguments.items() if name in DISTINGUISHING}
     for step in (*run.steps, *([run.open_step] if run.open_step else [])):
         recipe = step.artifact.recipe
         if recipe.step != idea.call or recipe.option != idea.option:
+            continue
+        if from_current and run.current and step.artifact.parent != run.current.sha256:
             continue
         if all(recipe.parameters.get(name) == value for name, value in wanted.items()):
             return True

@@ -48,9 +48,7 @@ def _installation() -> list[Line]:
         remedy = "" if found else runtime.install_line
         lines.append((runtime.title, found or "missing", remedy, found is None and runtime.is_core))
     absent = missing_modules()
-    lines += [
-        (name, f"absent: no {extra} data", absent[name], False) for name, extra in EXTRA_OF.items() if name in absent
-    ]
+    lines += [(name, f"absent: no {extra}", absent[name], False) for name, extra in EXTRA_OF.items() if name in absent]
     return lines
 
 

@@ -249,6 +249,7 @@ def _conversion(
         operations=operations,
         opset=request.opset,
         validation=profiled.validation,
+        target_device=run.started.target_device,
         lineage=profiled.root.sha256,
     )
 
@@ -306,6 +307,7 @@ def plan_validate(house: House, _look: Transaction, run: Run, request: requests.
             validation=profiled.validation,
             baseline=profiled.baseline.reference,
             threads=house.settings.threads,
+            target_device=run.started.target_device,
             on_target=request.on_target,
             earlier=run.open_step.accuracy if run.open_step else None,
             reference=profiled.baseline.reference,

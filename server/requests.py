@@ -105,11 +105,12 @@ class Quantize(Request):
         6, ge=2, le=1000, description="int8_mixed: budget in whole passes over as many samples as validation has"
     )
     minutes: float = Field(20, gt=0, le=1440, description="int8_mixed: budget of time")
-    calibration_samples: int = Field(
-        200,
+    calibration_samples: int | None = Field(
+        None,
         ge=100,
         le=100_000,
-        description="int8_static, int8_mixed, int16x8: samples to take ranges from (TFLite: 200 at least)",
+        description="int8_static, int8_mixed, int16x8: samples to take ranges from; default 200 (least: ONNX 100, "
+        "TFLite 200), for a Jetson 500",
     )
     idempotency_key: Key = ""
 
@@ -119,7 +120,7 @@ class AnalyzeSensitivity(Request):
 
     run: RunHandle
     base: Base = "original"
-    calibration_samples: int = Field(200, ge=100, le=100_000, description="Samples to take ranges from")
+    calibration_samples: int | None = Field(None, ge=100, le=100_000, description="Samples to take ranges from")
     idempotency_key: Key = ""
 
 
@@ -130,7 +131,9 @@ class Convert(Request):
     """Arguments of `convert`."""
 
     run: RunHandle
-    format: Literal["onnx", "tflite", "tensorrt"] = Field("onnx", description="Format of the result")
+    format: Literal["onnx", "tflite", "tensorrt"] = Field(
+        "onnx", description="Format of the result; tensorrt: checks the graph of a Jetson run with NVIDIA's parser"
+    )
     operations: list[Operation] | None = Field(
         None,
         min_length=1,

@@ -67,7 +67,8 @@ def _applied(run: Run) -> list[str]:
     begin = run.profiled.runnable if run.profiled else None
     while artifact is not None and artifact.parent is not None and artifact != begin:
         recipe = artifact.recipe
-        chain.append(f"{recipe.step}({recipe.option})" if recipe.option else recipe.step)
+        unbuilt = " [engine not built]" if artifact.awaits_engine else ""
+        chain.append((f"{recipe.step}({recipe.option})" if recipe.option else recipe.step) + unbuilt)
         artifact = run.artifact(artifact.parent)
     return chain[::-1]
 

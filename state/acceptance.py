@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from edgewright.state.artifacts import Artifact, Device, Format
+from edgewright.state.artifacts import Artifact, Format
 from edgewright.state.errors import Code
 from edgewright.state.policy import Level, Rule
 from edgewright.state.protocols import ProtocolName
@@ -42,11 +42,15 @@ def unfit_calibration(run: Run) -> UnfitCalibration | None:
     return UnfitCalibration(run.profiled.calibration.digest, run.profiled.validation.digest, found[-1].why)
 
 
-def other_format(artifact: Artifact, device: Device, wanted: Format) -> OtherFormat | None:
-    """Return what is wrong with the format of a file; `None` where it is the device's."""
-    if artifact.format is wanted:
+def other_format(run: Run, artifact: Artifact, wanted: Format) -> OtherFormat | None:
+    """Return what is wrong with the format of a file; `None` where it is the device's.
+
+    Without the device at hand its engine cannot be built: then the graph will do that was found fit for it.
+    """
+    unbuilt = wanted is Format.TENSORRT and artifact.awaits_engine and run.started.target is None
+    if artifact.format is wanted or unbuilt:
         return None
-    return OtherFormat(artifact.sha256, str(device), str(artifact.format), str(wanted))
+    return OtherFormat(artifact.sha256, str(run.started.target_device), str(artifact.format), str(wanted))
 
 
 def not_sustained(run: Run, step: Step) -> NotSustained | None:

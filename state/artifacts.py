@@ -24,6 +24,17 @@ class Device(StrEnum):
     CPU_GENERIC = "cpu-generic"
 
 
+def deployed_as(model_format: Format, device: Device) -> Format:
+    """Return the format that a file ends up in on a device: a Jetson builds a TensorRT engine from an ONNX file."""
+    if (model_format, device) == (Format.ONNX, Device.JETSON_ORIN_NANO):
+        return Format.TENSORRT
+    return model_format
+
+
+ENGINE_SOURCE = "tensorrt"
+"""The conversion, as a recipe names it, whose ONNX file was found fit to build a TensorRT engine from."""
+
+
 @dataclass(frozen=True)
 class Quantization:
     """What an integer stands for: the real number `(integer - zero_point) * scale`."""
@@ -100,6 +111,11 @@ class Artifact:
     recipe: Recipe
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+
+    @property
+    def awaits_engine(self) -> bool:
+        """Whether this is a graph that a Jetson builds its engine from, and not the engine."""
+        return self.format is Format.ONNX and self.recipe.option == ENGINE_SOURCE
 
 
 @dataclass(frozen=True)

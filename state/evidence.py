@@ -18,6 +18,7 @@ class Label(StrEnum):
     TARGET = "Measured on target"
     HOST = "Host Estimate (not target hardware)"
     EMULATED = "Emulated ARM64 on host (not target hardware)"
+    EMULATED_HALF = "Emulated float16 on host (not target hardware)"
     UNIDENTIFIED = "Remote machine (unidentified board)"
 
 

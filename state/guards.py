@@ -224,7 +224,7 @@ _WAY_TO_FORMAT = MappingProxyType(
     {
         Format.TFLITE: "call convert(format='tflite', base='original') and keep what it makes, or profile the model "
         "for cpu-generic",
-        Format.TENSORRT: "profile the model for a device that runs what there is, such as cpu-generic for ONNX",
+        Format.TENSORRT: "call convert(format='tensorrt') on what was kept, keep its result and package that",
         Format.ONNX: "profile the .onnx file of the model, or this one for raspberry-pi-5",
     }
 )
@@ -233,7 +233,7 @@ _WAY_TO_FORMAT = MappingProxyType(
 def _misfit(run: Run, step: Step, asked: Asked) -> Refusal | None:
     device, have = run.started.target_device, step.artifact.format
     want = FORMAT_OF_DEVICE[device]
-    subject = acceptance.other_format(step.artifact, device, want)
+    subject = acceptance.other_format(run, step.artifact, want)
     if subject is None or accepted(run, subject, asked):
         return None
     return Refusal(
@@ -302,7 +302,7 @@ def acceptable(run: Run, asked: Asked) -> tuple[Subject, ...]:
     found: list[Subject | None] = [acceptance.accuracy_loss(run, step, asked.policy.rule)]
     if run.open_step is None:
         device = run.started.target_device
-        wrong = acceptance.other_format(step.artifact, device, FORMAT_OF_DEVICE[device])
+        wrong = acceptance.other_format(run, step.artifact, FORMAT_OF_DEVICE[device])
         found = [acceptance.unfit_calibration(run), wrong, *found, acceptance.not_sustained(run, step)]
     return tuple(
         subject

@@ -30,7 +30,8 @@ def test_every_module_says_what_it_is_for_and_stays_small(path: Path) -> None:
 
 
 def test_runtimes_are_imported_only_where_they_belong() -> None:
-    runtimes = {"onnxruntime", "torch", "tensorflow", "keras", "ai_edge_litert", "tensorrt", "tensorrt_rtx"}
+    runtimes = {"onnxruntime", "torch", "tensorflow", "keras", "ai_edge_litert", "tensorrt"}
+    runtimes |= {"tensorrt_rtx", "tensorrt_rtx_bindings"}
     allowed = (ROOT / "tools" / "runtimes", ROOT / "tools" / "probe", ROOT / "tools" / "toolchains" / "inside")
     guilty = [
         str(path.relative_to(ROOT))

@@ -13,6 +13,7 @@ EXTRA_OF = MappingProxyType(
         "scipy": "audio",
         "tokenizers": "text",
         "pyarrow": "parquet",
+        "tensorrt_rtx_bindings": "tensorrt",
     }
 )
 

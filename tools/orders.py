@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from edgewright.state.artifacts import Ancestor, Artifact, Device, Format
+from edgewright.state.artifacts import Ancestor, Artifact, Device, Format, deployed_as
 from edgewright.state.events import (
     AccuracyRecorded,
     BenchmarkRecorded,
@@ -97,12 +97,12 @@ class QuantizeOrder:
         base: The artifact to start from.
         original: The caller's file, to be checked.
         model_name: First part of the candidate's name.
-        scheme: One of those that the format of the base offers.
+        scheme: One of those that `deployed_as` offers.
         parameters: Options of the scheme, validated.
         calibration: The calibration set, where the scheme needs one.
-        calibration_samples: How many of its samples to use.
+        calibration_samples: How many of its samples to use; as many as is usual where it is not said.
         validation: The validation set, for the comparison of outputs.
-        target_device: Decides the kind of INT8.
+        target_device: Decides what is written into the file.
         lineage: SHA-256 of the run's original, written into the candidate.
         statistics: SHA-256 of the calibration statistics that earlier steps of the run kept.
         accepted: What is wrong with the calibration set and was accepted by a person, word for word.
@@ -115,7 +115,7 @@ class QuantizeOrder:
     scheme: str
     parameters: Mapping[str, object]
     calibration: Dataset | None
-    calibration_samples: int
+    calibration_samples: int | None
     validation: Dataset
     target_device: Device
     lineage: str
@@ -139,6 +139,11 @@ class AnalyzeOrder:
         """The caller's file, to be checked."""
         return self.step.original
 
+    @property
+    def deployed_as(self) -> Format:
+        """The format that the candidate ends up in on the device, whose rules it follows."""
+        return deployed_as(self.base.format, self.target_device)
+
 
 @dataclass(frozen=True)
 class ConvertOrder:
@@ -152,6 +157,7 @@ class ConvertOrder:
         operations: Such as `simplify`, `optimize_graph`, `opset`, in the order given; none where the format changes.
         opset: Wanted version, where `opset` is among the operations or ONNX is made of another format.
         validation: Real samples for the comparison with the base.
+        target_device: What the model is made for.
         lineage: SHA-256 of the run's original, written into the candidate.
     """
 
@@ -162,6 +168,7 @@ class ConvertOrder:
     operations: tuple[str, ...]
     opset: int | None
     validation: Dataset
+    target_device: Device
     lineage: str
 
 
@@ -231,6 +238,7 @@ class ValidateOrder:
         validation: The run's validation set.
         baseline: The original's accuracy.
         threads: Intra-operator threads.
+        target_device: What the model is made for; where it computes in float16, so must whatever stands in for it.
         on_target: Whether to run on the device's own kernels.
         earlier: The candidate's accuracy as measured before, if it was.
         reference: What the run's floor comes from, for the comparison sample by sample.
@@ -242,6 +250,7 @@ class ValidateOrder:
     baseline: Accuracy
     threads: int
     reference: Accuracy
+    target_device: Device
     on_target: bool = False
     earlier: Accuracy | None = None
 

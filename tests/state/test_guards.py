@@ -17,7 +17,7 @@ from premises import (
     with_step,
 )
 
-from edgewright.state.artifacts import Device, Format
+from edgewright.state.artifacts import Device, Format, Recipe
 from edgewright.state.asked import Asked
 from edgewright.state.errors import Code
 from edgewright.state.guards import FORMAT_OF_DEVICE, GUARDS, refusal_for
@@ -151,3 +151,23 @@ def test_the_operators_rule_decides_whether_the_value_or_its_interval_counts(
         assert (refusal is None) is kept
         assert refusal is None or refusal.code is Code.ACCURACY_BELOW_FLOOR
         assert refusal_for(apply(run, build.waived(run)), asked) is None
+
+
+@pytest.mark.promise("P6", "P8")
+@pytest.mark.parametrize(
+    ("device", "target", "fits"),
+    [
+        (Device.JETSON_ORIN_NANO, None, True),
+        (Device.JETSON_ORIN_NANO, "nano", False),  # where the device is at hand, its engine is built
+        (Device.RASPBERRY_PI_5, None, False),
+    ],
+)
+def test_a_graph_that_awaits_its_engine_ships_for_a_jetson_that_nobody_enrolled(
+    device: Device, target: str | None, fits: object
+) -> None:
+    graph = replace(CANDIDATE, recipe=Recipe("convert", "tensorrt"))
+    run = with_step(artifact=graph)(build.run_in(Phase.OPTIMIZE))
+    run = replace(run, started=build.started(target_device=device, target=target))
+    refusal = refusal_for(run, build.asked(Call.PACKAGE, enrolled={"nano": device} if target else {}))
+    assert (refusal is None) is fits
+    assert refusal is None or refusal.code is Code.FORMAT_DEVICE

@@ -70,9 +70,11 @@ def follow(run: Run, world: World) -> tuple[Run, Advice | None]:
 def outcome(run: Run, tool: str, arguments: dict[str, object], value: float, ratio: float) -> Event:
     """Return what the advised call would lead to."""
     if tool in {"quantize", "convert"}:
-        base = run.artifact(str(arguments.get("base")))
-        made = Format(str(arguments.get("format") or (base.format if base else Format.ONNX)))
-        return build.candidate(f"step-{len(run.steps)}", recipe=recipe_of(tool, arguments), format=made)
+        named = run.artifact(str(arguments.get("base")))
+        asked = Format(str(arguments.get("format") or (named.format if named else Format.ONNX)))
+        made = Format.ONNX if asked is Format.TENSORRT else asked  # what awaits its engine is still a graph
+        parent = run.current if arguments.get("base") == "current" and run.current else build.ORIGINAL
+        return build.candidate(f"step-{len(run.steps)}", parent, recipe=recipe_of(tool, arguments), format=made)
     if tool == "package":
         assert run.current is not None
         return Packaged(run.current.sha256, "package", build.digest("manifest"), ())

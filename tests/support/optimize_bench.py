@@ -21,7 +21,7 @@ from edgewright.tools.optimize.step import Made, Step, make
 from edgewright.tools.orders import ConvertOrder, DataSource, Original, QuantizeOrder, SearchTerms
 from edgewright.tools.profile.inspect import inputs_of, outputs_of, precision_of
 from edgewright.tools.targets.host import Host
-from edgewright.tools.targets.target import Places
+from edgewright.tools.targets.target import Places, Target
 from edgewright.tools.workspace import Workspace
 
 
@@ -30,7 +30,7 @@ class Bench:
     """One base model and what can be done to it."""
 
     workspace: Workspace
-    target: Host
+    target: Target
     original: Path
     base: Artifact
     validation: Dataset
@@ -38,7 +38,7 @@ class Bench:
     device: Device = Device.CPU_GENERIC
     terms: SearchTerms | None = None
 
-    def quantize(self, scheme: str, *, samples: int = 100, **parameters: object) -> Made:
+    def quantize(self, scheme: str, *, samples: int | None = 100, **parameters: object) -> Made:
         order = self.quantize_order(scheme, samples=samples, **parameters)
         return quantize(order, self.workspace, Places(self.target, self.target))
 
@@ -54,13 +54,14 @@ class Bench:
             operations=operations,
             opset=opset,
             validation=self.validation,
+            target_device=self.device,
             lineage=self.base.sha256,
         )
 
     def make(self, step: Step) -> Made:
         return make(step, self.quantize_order("fp16"), self.workspace, self.target)
 
-    def quantize_order(self, scheme: str, *, samples: int = 100, **parameters: object) -> QuantizeOrder:
+    def quantize_order(self, scheme: str, *, samples: int | None = 100, **parameters: object) -> QuantizeOrder:
         return QuantizeOrder(
             base=self.base,
             original=Original(str(self.original), file_sha256(self.original)),

@@ -12,10 +12,13 @@ from edgewright.tools.probe.answer import ProbeError
 from edgewright.tools.probe.columns import Array
 from edgewright.tools.probe.feeds import Feeding, feeding
 from edgewright.tools.probe.session import Port
+from edgewright.tools.runtimes.onnxruntime.activations import Feeds
 from edgewright.tools.workspace import Workspace
 
 # From here on more samples change nothing that was seen (P7).
 WANTED_CALIBRATION = 500
+# Samples that ranges are taken from where the call does not say.
+USUAL_CALIBRATION = 200
 # Samples that candidates are tried on and biases corrected with, beside those that ranges are taken from.
 FEW = 32
 
@@ -41,7 +44,7 @@ class CalibrationSamples:
         Raises:
             Refused: CALIBRATION_MISSING, CALIBRATION_UNFIT, DATA_MISMATCH or INVALID_ARGUMENT.
         """
-        self._least, self._candidate, self._workspace = LEAST_SAMPLES[order.base.format], candidate, workspace
+        self._least, self._candidate, self._workspace = LEAST_SAMPLES[order.deployed_as], candidate, workspace
         self._accepted = bool(order.accepted)
         calibration = self._present(order)
         self.findings = require_fit(
@@ -55,7 +58,8 @@ class CalibrationSamples:
         )
         self._feeding = _feeding(order.base, calibration, workspace)
         self.digest = calibration.digest
-        count = self._whole_batches(order.calibration_samples, calibration.n)
+        asked = order.calibration_samples or max(USUAL_CALIBRATION, self._least)
+        count = self._whole_batches(asked, calibration.n)
         self.rows = choose_samples(calibration, workspace, count)
         self._few = self._others(calibration.n)
         self.parameters: Mapping[str, object] = {"calibration_samples": len(self.rows), "calibration": self.digest}
@@ -93,7 +97,7 @@ class CalibrationSamples:
                 "P7",
                 least=self._least,
             )
-        if order.calibration_samples < self._least:
+        if order.calibration_samples is not None and order.calibration_samples < self._least:
             raise Refused.because(
                 Code.INVALID_ARGUMENT,
                 f"calibrating on {order.calibration_samples} samples",
@@ -121,6 +125,20 @@ class CalibrationSamples:
                 batch=batch,
             )
         return count
+
+
+def watched(order: QuantizeOrder, workspace: Workspace, most: int) -> tuple[Feeds | None, int]:
+    """Return up to `most` samples of the run's calibration set as the model takes them, and how many there are.
+
+    They are looked at, and no number of theirs ends up in the file: P7 does not ask for more of them.
+    """
+    if order.calibration is None:
+        return None, 0
+    feed = _feeding(order.base, order.calibration, workspace)
+    rows = choose_samples(order.calibration, workspace, most)
+    size = feed.batch or 1
+    starts = range(0, len(rows) - len(rows) % size, size)
+    return (lambda: (feed.feed(rows[start : start + size]) for start in starts)), len(starts) * size
 
 
 def _feeding(base: Artifact, calibration: Dataset, workspace: Workspace) -> Feeding:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -9,21 +10,25 @@ import onnx
 import onnxsim
 from onnx import ModelProto
 
-from edgewright.state.artifacts import Format
+from edgewright.state.artifacts import Format, deployed_as
 from edgewright.state.errors import Code, Refused
 from edgewright.tools.formats.model import Model
 from edgewright.tools.optimize.comparison import OutputComparison, require_same_outputs
+from edgewright.tools.optimize.engine_source import EngineSource
 from edgewright.tools.optimize.fingerprint import fingerprint
 from edgewright.tools.optimize.roads import ROADS, Crossing
 from edgewright.tools.optimize.step import Made, make
 from edgewright.tools.optimize.upgrade import normalised, with_opset
 from edgewright.tools.orders import ConvertOrder
 from edgewright.tools.runtimes.onnxruntime.graph import optimize_graph
+from edgewright.tools.targets.emulated import place_of_accuracy
 from edgewright.tools.targets.target import Target
 from edgewright.tools.toolchains.table import NO_TOOLCHAINS, Toolchains
 from edgewright.tools.workspace import Workspace
 
 OPERATIONS = ("simplify", "optimize_graph", "opset")
+# From the format of a base to that of the result, beside the roads between frameworks.
+OFFERED = ((Format.ONNX, Format.ONNX), (Format.ONNX, Format.TENSORRT))
 
 
 def convert(order: ConvertOrder, workspace: Workspace, target: Target, toolchains: Toolchains = NO_TOOLCHAINS) -> Made:
@@ -37,12 +42,17 @@ def convert(order: ConvertOrder, workspace: Workspace, target: Target, toolchain
     if (order.base.format, order.format) in ROADS:
         return make(Crossing(order, workspace, toolchains), order, workspace, target)
     _check_offered(order)
+    target = place_of_accuracy(order.target_device, target)
+    if order.format is Format.TENSORRT:
+        step = EngineSource(order.base, order.validation, workspace)
+        # What comes out is still the graph, and no engine.
+        return make(step, replace(order, format=order.base.format), workspace, target, changes=False)
     return make(Rewriting(order.operations, order.opset), order, workspace, target)
 
 
 def _check_offered(order: ConvertOrder) -> None:
-    if (order.base.format, order.format) != (Format.ONNX, Format.ONNX):
-        roads = [(Format.ONNX, Format.ONNX), *ROADS]
+    if (order.base.format, order.format) not in OFFERED:
+        roads = [*OFFERED, *ROADS]
         offered = [f"{start} to {end}" for start, end in roads if start is order.base.format] or ["no such file"]
         raise Refused.because(
             Code.SCHEME_NOT_OFFERED,
@@ -55,6 +65,9 @@ def _check_offered(order: ConvertOrder) -> None:
             base=str(order.base.format),
             offered=offered,
         )
+    if order.format is Format.TENSORRT:
+        _check_engine_source(order)
+        return
     unknown = [name for name in order.operations if name not in OPERATIONS]
     if unknown or not order.operations:
         raise Refused.because(
@@ -75,6 +88,27 @@ def _check_offered(order: ConvertOrder) -> None:
             f"give both or neither, for example operations ['opset'] and opset {min(17, newest)}",
             opset=wanted,
             newest=newest,
+        )
+
+
+def _check_engine_source(order: ConvertOrder) -> None:
+    if deployed_as(order.base.format, order.target_device) is not Format.TENSORRT:
+        raise Refused.because(
+            Code.FORMAT_DEVICE,
+            f"converting to {order.format} for {order.target_device}",
+            "TensorRT engines run on NVIDIA's processors alone",
+            "convert without `format`, or profile the model for jetson-orin-nano",
+            "P8",
+            device=str(order.target_device),
+        )
+    if order.operations:
+        raise Refused.because(
+            Code.INVALID_ARGUMENT,
+            f"converting to {order.format} by {', '.join(order.operations)}",
+            "the graph is checked as it is; rewriting it is a step of its own",
+            "leave `operations` out; call convert with them and without `format` first",
+            "P2",
+            operations=list(order.operations),
         )
 
 

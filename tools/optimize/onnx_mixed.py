@@ -43,10 +43,11 @@ class Mixed(Scheme):
 
     option = "int8_mixed"
     optimization = "mixed"
+    candidate = "an ONNX candidate"
 
     def __init__(self, order: QuantizeOrder, workspace: Workspace, places: Places) -> None:
         super().__init__(order, MixedParameters, LIBRARIES)
-        samples = CalibrationSamples(order, workspace, "an ONNX candidate")
+        samples = CalibrationSamples(order, workspace, self.candidate)
         if order.terms is None:
             raise EdgewrightError("a search was ordered without the terms that it goes by")
         self._terms: SearchTerms = order.terms

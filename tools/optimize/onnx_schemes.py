@@ -1,6 +1,6 @@
 """Fewer bits for ONNX files, by ONNX Runtime's quantiser."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -89,11 +89,13 @@ class Static(Scheme):
 
     option = "int8_static"
     optimization = "static"
+    options: type[StaticParameters] = StaticParameters
+    candidate = "an ONNX candidate"
 
     def __init__(self, order: QuantizeOrder, workspace: Workspace, _places: Places) -> None:
-        super().__init__(order, StaticParameters, LIBRARIES)
+        super().__init__(order, self.options, LIBRARIES)
         integers = quantization.integers_for(order.target_device)
-        samples = CalibrationSamples(order, workspace, "an ONNX candidate")
+        samples = CalibrationSamples(order, workspace, self.candidate)
         self._workspace = workspace
         self._known = order.statistics
         self._findings = samples.findings
@@ -116,7 +118,7 @@ class Static(Scheme):
         prepared = prepared_base(source)
         calibration = Calibration(self._choices, self._samples, self._workspace, self._known, source.parent)
         calibrated = calibration.calibrate(prepared)
-        calibration.write(calibrated, made)
+        calibration.write(calibrated, made, self._kept(prepared))
         self.parameters = {
             **self.parameters,
             "ranges_chosen": calibrated.ranges,
@@ -131,6 +133,11 @@ class Static(Scheme):
             f"{len(self._samples.rows)} samples",
             *calibrated.findings,
         )
+
+    def _kept(self, prepared: Path) -> Collection[str]:
+        """Return the names of the nodes that stay in float32 although they need not."""
+        del prepared
+        return ()
 
 
 SCHEMES: Mapping[str, Callable[[QuantizeOrder, Workspace, Places], Step]] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""Fewer bits: half precision and integers. Which schemes there are depends on the format of the base."""
+"""Fewer bits: half precision and integers. Which schemes there are depends on the format that is run in the end."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -9,6 +9,7 @@ from edgewright.state.errors import Code, Refused
 from edgewright.tools.optimize.scheme import OFFERED, refuse_scheme
 from edgewright.tools.optimize.step import Made, Step, make
 from edgewright.tools.orders import QuantizeOrder
+from edgewright.tools.targets.emulated import place_of_accuracy
 from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
@@ -17,6 +18,7 @@ _MODULES = MappingProxyType(
     {
         Format.ONNX: "edgewright.tools.optimize.onnx_schemes",
         Format.TFLITE: "edgewright.tools.optimize.tflite_schemes",
+        Format.TENSORRT: "edgewright.tools.optimize.tensorrt_schemes",
     }
 )
 
@@ -29,15 +31,15 @@ def quantize(order: QuantizeOrder, workspace: Workspace, places: Places) -> Made
             MODEL_NOT_FINITE, MODEL_UNSUPPORTED, MODEL_INVALID, DATA_MISMATCH, INVALID_ARGUMENT or MISSING_EXTRA.
         CorruptArtifact: The base is not what its digest says.
     """
-    offered = OFFERED[order.base.format]
+    offered = OFFERED[order.deployed_as]
     if order.scheme not in offered:
         elsewhere = [str(other) for other, schemes in OFFERED.items() if order.scheme in schemes]
         refuse_scheme(
             order,
             f"the scheme is offered for {' and '.join(elsewhere)} only" if elsewhere else "the scheme is not offered",
         )
-    step = _schemes(order.base.format)[order.scheme](order, workspace, places)
-    return make(step, order, workspace, places.host)
+    step = _schemes(order.deployed_as)[order.scheme](order, workspace, places)
+    return make(step, order, workspace, place_of_accuracy(order.target_device, places.host))
 
 
 def _schemes(model_format: Format) -> Mapping[str, Callable[[QuantizeOrder, Workspace, Places], Step]]:

@@ -29,9 +29,14 @@ OFFERED: Mapping[Format, Mapping[str, Sequence[str]]] = MappingProxyType(
             "int8_static": ("per_channel", "io_dtype"),
             "int16x8": (),
         },
+        Format.TENSORRT: {
+            "fp16": (),
+            "int8_static": ("per_channel", "ranges", "equalize", "correct_bias"),
+            "int8_mixed": ("evaluations", "minutes"),
+        },
     }
 )
-"""Format of a base to the schemes for it, each with its options."""
+"""The format that a candidate ends up in on its device to the schemes for it, each with its options."""
 
 
 class Parameters(BaseModel):
@@ -95,11 +100,11 @@ def refuse_scheme(order: QuantizeOrder, why: str) -> NoReturn:
     Raises:
         Refused: SCHEME_NOT_OFFERED, with what is.
     """
-    offered = OFFERED[order.base.format]
+    offered = OFFERED[order.deployed_as]
     raise Refused.because(
         Code.SCHEME_NOT_OFFERED,
         f"quantizing by {order.scheme} with {dict(order.parameters) or 'no parameters'}",
-        f"{why}; offered for {order.base.format} are {', '.join(offered)}",
+        f"{why}; offered for {order.deployed_as} are {', '.join(offered)}",
         "choose one of those",
         scheme=order.scheme,
         offered=dict(offered),

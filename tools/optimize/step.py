@@ -68,8 +68,17 @@ class Step(Protocol):
         """Judge the outputs: refuse, or return findings."""
 
 
-def make(step: Step, order: QuantizeOrder | ConvertOrder, workspace: Workspace, target: Target) -> Made:
+def make(
+    step: Step, order: QuantizeOrder | ConvertOrder, workspace: Workspace, target: Target, *, changes: bool = True
+) -> Made:
     """Make a candidate and keep it, if all that a candidate promises holds.
+
+    Args:
+        step: What makes it.
+        order: What was asked for.
+        workspace: The job's.
+        target: Where outputs are computed.
+        changes: Whether the step has to change what is computed, or how.
 
     Raises:
         Refused: What the step requires is missing, or what it ensures does not hold; nothing is kept then.
@@ -90,7 +99,7 @@ def make(step: Step, order: QuantizeOrder | ConvertOrder, workspace: Workspace, 
     findings = _run(step, source, made)
     candidate = read(made, model_format)
     _check_interface(step, order.base, candidate, crossed=order.base.format is not model_format)
-    _check_candidate(step, base if order.base.format is model_format else None, candidate)
+    _check_candidate(step, base if changes and order.base.format is model_format else None, candidate)
     if order.base.format is not model_format:
         before = f" ({_moves_and_casts(base)} in its base)" if base else ""
         findings += (f"{_moves_and_casts(candidate)} in it{before}",)

@@ -16,7 +16,7 @@ def put_in_order(graph: GraphProto) -> None:
             index = pending[-1]
             missing = [
                 producers[name]
-                for name in _reads(graph.node[index])
+                for name in reads(graph.node[index])
                 if name in producers and producers[name] not in placed and producers[name] != index
             ]
             if missing and index not in placed:
@@ -31,7 +31,7 @@ def put_in_order(graph: GraphProto) -> None:
     graph.node.extend(nodes)
 
 
-def _reads(node: NodeProto) -> Iterator[str]:
+def reads(node: NodeProto) -> Iterator[str]:
     """Yield the names that a node reads, its subgraphs included."""
     pending = [node]
     while pending:

@@ -58,7 +58,10 @@ def _checked(folder: Path, order: PackageOrder, manifest_sha256: str) -> dict[st
 
 def _different_files(folder: Path, order: PackageOrder, listed: list[str], model: str) -> list[str]:
     """Return the files that the server would not have written so; the model is known by its digest."""
-    documents = {"report.md": order.report.encode(), **scripts_of(order.artifact.format)}
+    documents = {
+        "report.md": order.report.encode(),
+        **scripts_of(order.artifact.format, engine=order.artifact.awaits_engine),
+    }
     said = {name for name, content in documents.items() if name in listed and (folder / name).read_bytes() == content}
     if read_json(folder, "evidence.json") == json.loads(json.dumps(order.statement["evidence"])):
         said.add("evidence.json")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgewright.state.errors import Code, CorruptArtifact, Refused
+from edgewright.state.evidence import Label
 from edgewright.state.files import file_sha256, sync_folder, write_whole
 from edgewright.tools.benchmark.outputs import run_outputs
 from edgewright.tools.datasets.prepared import open_dataset
@@ -106,11 +107,13 @@ def _write_data(
 def _host_outputs(order: PackageOrder, workspace: Workspace, host: Target) -> str:
     """Return the SHA-256 of the shipped file's outputs as this host computes them.
 
-    Those that its accuracy comes from where they are that. What a device's own kernels answered is no measure of the
-    package's run here, which proves that the package is whole: then the host computes them once.
+    Those that its accuracy comes from where they are that. What a device's own kernels answered, or an emulation of
+    them, is no measure of the package's run here, which proves that the package is whole: then the host computes them
+    once.
     """
     said = _mapping(order.statement["manifest"])
-    if not said["accuracy"]["environment"]["target"]:
+    accuracy = said["accuracy"]
+    if accuracy["label"] == Label.HOST and not accuracy["environment"]["target"]:
         return str(order.statement["outputs"])
     threads = int(said["benchmarks"]["model"]["environment"]["threads"])
     return run_outputs(order.artifact, order.validation, threads, workspace, host).index
@@ -119,7 +122,7 @@ def _host_outputs(order: PackageOrder, workspace: Workspace, host: Target) -> st
 def _write_documents(order: PackageOrder, folder: Path) -> None:
     _write_json(folder / "evidence.json", _mapping(order.statement["evidence"]))
     write_whole(folder / "report.md", order.report.encode())
-    write_scripts(order.artifact.format, folder)
+    write_scripts(order.artifact.format, folder, engine=order.artifact.awaits_engine)
 
 
 def _verified(folder: Path, workspace: Workspace) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from edgewright.state.evidence import Accuracy, Environment, Label, Latency
 from edgewright.state.run import Run
 from edgewright.tools.package import cells
 from edgewright.tools.package.cells import UNMEASURED
+from edgewright.tools.package.engine import BUILDER, NOT_BUILT, engine_of
 from edgewright.tools.package.markdown import escaped, figure, megabytes
 from edgewright.tools.package.tables import comparison_table, compression, size_change, step_table, tradeoff_table
 from edgewright.tools.package.variants import Status, Variant, lineage, tradeoffs, unmeasured, variant_of
@@ -126,6 +127,18 @@ def _artifact(run: Run, variant: Variant | None) -> str:
         f"- Model file: `{variant.file_name}` (SHA-256 {variant.artifact.sha256})\n"
         "- Metadata: `manifest.json`\n"
         f"- Preprocessing config: `preprocessing.json`: {inputs}"
+        f"{_engine(variant)}"
+    )
+
+
+def _engine(variant: Variant) -> str:
+    said = engine_of(variant.artifact, variant.file_name)
+    if said is None:
+        return ""
+    line = escaped(" ".join(said["trtexec"]), 400)
+    return (
+        f"\n- Engine: **not built**. On the Jetson: `python3 {BUILDER} FOLDER`, which also verifies it; or `{line}`. "
+        f"{NOT_BUILT}"
     )
 
 

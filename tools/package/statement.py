@@ -19,6 +19,7 @@ from edgewright.state.verdict import Verdict
 from edgewright.state.waivers import Waiver
 from edgewright.tools.authority.signatures import Namespace
 from edgewright.tools.legible import legible
+from edgewright.tools.package.engine import engine_of
 from edgewright.tools.package.variants import Variant, lineage, unmeasured, variant_of
 
 Facts = dict[str, object]
@@ -85,6 +86,7 @@ def statement(
         "target": run.started.target,
         "latency_target_ms": run.started.latency_target_ms,
         "model": _model(variant),
+        "engine": engine_of(variant.artifact, variant.file_name),
         "provenance": _provenance(run, profiled, variant),
         "benchmarks": {
             "model": _latency(variant.latency),

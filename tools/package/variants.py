@@ -16,6 +16,7 @@ from edgewright.state.run import Run, Step
 from edgewright.state.verdict import Outcome, Verdict
 from edgewright.state.waivers import Waiver
 from edgewright.tools.optimize.naming import candidate_name
+from edgewright.tools.package.engine import NOT_BUILT
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -135,6 +136,8 @@ def unmeasured(run: Run, variant: Variant | None) -> tuple[str, ...]:
         return ("Latency, memory and accuracy: no complete measurement is recorded.",)
     latency, environment = variant.latency, variant.latency.environment
     gaps = [f"Latency percentile P{p}: {reason}" for p, reason in sorted(latency.withheld.items())]
+    if variant.artifact.awaits_engine:
+        gaps.append(NOT_BUILT)
     if environment.label is not Label.TARGET:
         gaps.append(
             f"Latency, throughput and peak memory on {device}: every such number here is a {environment.label}."

@@ -39,6 +39,7 @@ FIGURES = (
     "target",
     "latency_target_ms",
     "model",
+    "engine",
     "provenance",
     "benchmarks",
     "accuracy",

@@ -77,9 +77,17 @@ _EXPORT = {
     Framework.ORT: "give the .onnx file that it was made from",
 }
 
+# What engines are called. A name proves nothing, but it says what the caller believes to have.
+_ENGINE_NAMES = frozenset({".engine", ".plan", ".trt"})
 
-def refuse_framework(framework: Framework, path: Path) -> NoReturn:
+
+def refuse_framework(framework: Framework, path: Path, suffix: str = "") -> NoReturn:
     """Refuse a file of a framework that no run begins from.
+
+    Args:
+        framework: What it is.
+        path: Where its copy lies.
+        suffix: Of the name that the caller gave it.
 
     Raises:
         Refused: MODEL_UNSUPPORTED with the way out, MODEL_INVALID or MODEL_FORMAT_UNKNOWN.
@@ -91,6 +99,9 @@ def refuse_framework(framework: Framework, path: Path) -> NoReturn:
             f"{framework}, and only ONNX, TFLite, Keras and .pt2 are taken",
             _EXPORT[framework],
         )
+    elif framework is Framework.UNKNOWN and suffix.lower() in _ENGINE_NAMES:
+        code, do = Code.MODEL_UNSUPPORTED, _EXPORT[Framework.TENSORRT]
+        why = f"{framework}: it is named like a TensorRT engine and is none"
     elif framework in {Framework.EMPTY, Framework.ONNX_TRUNCATED, Framework.PROTOBUF}:
         code, why, do = Code.MODEL_INVALID, str(framework), "copy or export the file again"
     else:

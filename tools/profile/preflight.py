@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewright.state.artifacts import Ancestor, Artifact, Device, Format, Recipe
+from edgewright.state.artifacts import Ancestor, Artifact, Device, Format, Recipe, deployed_as
 from edgewright.state.errors import Code, Refused
 from edgewright.state.evidence import Check, Dataset, Graph
 from edgewright.state.guards import FORMAT_OF_DEVICE
@@ -98,7 +98,7 @@ def _import_model(
     digest = import_file(order.model_path, order.roots, copy)
     framework = framework_of(copy)
     if framework not in FORMATS:
-        refuse_framework(framework, copy)
+        refuse_framework(framework, copy, Path(order.model_path).suffix)
     name, model_format = Path(order.model_path).name, FORMATS[framework]
     is_source = model_format in ADMISSIONS
     model: Described = (
@@ -182,6 +182,9 @@ def _device(device: Device, have: Format) -> Check:
         return Check("target device", "ok", f"{device} runs {wanted}")
     if have in ADMISSIONS:
         return Check("target device", "ok", f"{device} runs {wanted}; no device runs {have}, so it is converted first")
+    if wanted is deployed_as(have, device):
+        detail = f"{device} runs {wanted}, whose engine is built there; convert(format='{wanted}') prepares the graph"
+        return Check("target device", "ok", detail)
     detail = f"{device} runs {wanted}, and package will refuse {have}"
     if (have, wanted) in ROADS:
         detail += f": convert(format='{wanted}') comes first"

@@ -1,6 +1,6 @@
 """What the kernels that computed an accuracy have to do with its value: 8-bit products are not the same everywhere."""
 
-from edgewright.state.evidence import Accuracy
+from edgewright.state.evidence import Accuracy, Label
 from edgewright.tools.orders import ValidateOrder
 
 # Relative difference of a metric between two machines that rounding alone explains.
@@ -9,7 +9,7 @@ SAME = 0.005
 
 def kernels(order: ValidateOrder, accuracy: Accuracy) -> tuple[str, ...]:
     """Return what to know of where the accuracy was computed: a saturating host, or a device that disagrees with it."""
-    said = [_saturating(order, accuracy), _compared(order.earlier, accuracy)]
+    said = [_saturating(order, accuracy), _emulated(accuracy), _compared(order.earlier, accuracy)]
     return tuple(sentence for sentence in said if sentence)
 
 
@@ -25,6 +25,16 @@ def _saturating(order: ValidateOrder, accuracy: Accuracy) -> str:
     return (
         f"This {environment.machine} processor has no VNNI: sums of 8-bit products can saturate here, and the accuracy "
         "then is lower than on ARM or with VNNI. The device's own kernels decide: validate(on_target=true)."
+    )
+
+
+def _emulated(accuracy: Accuracy) -> str:
+    """Return what an emulation of float16 leaves open."""
+    if accuracy.environment.label is not Label.EMULATED_HALF:
+        return ""
+    return (
+        "float16 was emulated: every operator's result was rounded to float16, its sums kept in float32. Kernels that "
+        "also sum in float16 lose more, and fused ones less: the device's own kernels decide."
     )
 
 

@@ -134,12 +134,12 @@ def test_int8_static_of_what_cannot_compute_in_8_bits_is_refused(
 
 @pytest.mark.promise("P8")
 def test_the_kind_of_integers_follows_the_device(bench_of: BenchOf) -> None:
-    bench = bench_of(models.conv_net())
+    bench = bench_of(models.conv_net(), 500)
     for device, name, kind in (
         (Device.JETSON_ORIN_NANO, "S8S8", TensorProto.INT8),
         (Device.RASPBERRY_PI_5, "U8S8", TensorProto.UINT8),
     ):
-        made = replace(bench, device=device).quantize("int8_static")
+        made = replace(bench, device=device).quantize("int8_static", samples=500)
         zero_point = next(t for t in bench.load(made).graph.initializer if t.name == "image_zero_point")
         assert (made.artifact.recipe.parameters["integers"], zero_point.data_type) == (name, kind)
 

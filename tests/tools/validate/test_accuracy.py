@@ -13,7 +13,7 @@ from data_desk import Desk
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from edgewright.state.artifacts import Artifact, Format, Recipe
+from edgewright.state.artifacts import Artifact, Device, Format, Recipe
 from edgewright.state.codec import decode, encode
 from edgewright.state.errors import Code, Refusal, Refused
 from edgewright.state.evidence import Accuracy, Dataset, Direction
@@ -169,7 +169,13 @@ def test_no_samples_is_a_refusal(bench: Bench) -> None:
 
 def order(bench: Bench, baseline: Accuracy, candidate: ModelProto) -> ValidateOrder:
     return ValidateOrder(
-        bench.keep(candidate), Original("m.onnx", "0" * 64), bench.dataset, baseline, threads=1, reference=baseline
+        bench.keep(candidate),
+        Original("m.onnx", "0" * 64),
+        bench.dataset,
+        baseline,
+        threads=1,
+        reference=baseline,
+        target_device=Device.CPU_GENERIC,
     )
 
 

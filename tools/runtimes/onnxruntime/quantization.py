@@ -1,6 +1,6 @@
 """ONNX Runtime's quantiser, with the choices that suit the device a model is made for."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from edgewright.state.artifacts import Device
 from edgewright.tools.profile.graphs import within
+from edgewright.tools.runtimes.onnxruntime.tensorrt_graph import left_out, rewire
 
 # On convolutions dynamic quantisation is several times slower than float (measured: ONNX Runtime 1.32, x86-64).
 DYNAMIC_OPERATORS = ("MatMul", "Gemm")
@@ -32,16 +33,20 @@ class Integers:
         name: `U8S8` or `S8S8`: activations, then weights.
         activations: Type of activations.
         options: Further options of the quantiser.
+        left_out: Which nodes of a prepared model stay as they are, although they have an 8-bit form; each with why.
+        rewires: Whether nodes that stay as they are read what was there before it was quantised for others.
     """
 
     name: str
     activations: QuantType
-    options: Mapping[str, bool]
+    options: Mapping[str, object]
+    left_out: Callable[[ModelProto], Mapping[str, str]] = lambda _model: {}
+    rewires: bool = False
 
     @property
     def symmetric(self) -> bool:
         """Whether zero lies in the middle of the range of activations."""
-        return self.options["ActivationSymmetric"]
+        return bool(self.options["ActivationSymmetric"])
 
     def with_float_bias(self) -> "Integers":
         """Return the same with biases left in float32."""
@@ -49,11 +54,21 @@ class Integers:
 
 
 # Unsigned activations with signed weights are what ONNX Runtime's CPU kernels fuse completely, on x86 and ARM
-# (onnxruntime.ai, "Quantize ONNX models"). TensorRT takes only symmetric signed ones, with biases left in float
-# (NVIDIA TensorRT documentation, "Explicit quantization").
+# (onnxruntime.ai, "Quantize ONNX models"). TensorRT takes only symmetric signed ones, with biases left in float, and
+# wants the inputs of what it fuses quantised, not the outputs (NVIDIA TensorRT documentation, "Explicit Quantization").
 CPU_INTEGERS = Integers("U8S8", QuantType.QUInt8, {"ActivationSymmetric": False, "WeightSymmetric": True})
 TENSORRT_INTEGERS = Integers(
-    "S8S8", QuantType.QInt8, {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
+    "S8S8",
+    QuantType.QInt8,
+    {
+        "ActivationSymmetric": True,
+        "WeightSymmetric": True,
+        "QuantizeBias": False,
+        "OpTypesToExcludeOutputQuantization": list(OPERATORS),
+        "ForceQuantizeNoInputCheck": True,
+    },
+    left_out=left_out,
+    rewires=True,
 )
 # Dynamic quantisation computes in uint8 whatever the device (ONNX operator DynamicQuantizeLinear).
 DYNAMIC_INTEGERS = CPU_INTEGERS
@@ -93,6 +108,7 @@ def quantize_statically(
     """
     model = ModelProto()
     model.CopyFrom(prepared)
+    left = {*read_inside(model), *kept, *integers.left_out(model)}
     reach = {name: (np.asarray(low, np.float32), np.asarray(high, np.float32)) for name, (low, high) in ranges.items()}
     quantizer = QDQQuantizer(
         model,
@@ -102,11 +118,13 @@ def quantize_statically(
         activation_qType=integers.activations,
         tensors_range=TensorsData(CalibrationMethod.MinMax, reach),
         nodes_to_quantize=[],
-        nodes_to_exclude=[*read_inside(model), *kept],
+        nodes_to_exclude=sorted(left),
         op_types_to_quantize=list(OPERATORS),
         extra_options=dict(integers.options),
     )
     quantizer.quantize_model()
+    if integers.rewires:
+        rewire(quantizer.model.model, left)
     quantizer.model.save_model_to_file(str(target), use_external_data_format=False)
 
 
