@@ -123,6 +123,11 @@ class QuantizeOrder:
     accepted: str = ""
     terms: SearchTerms | None = None
 
+    @property
+    def deployed_as(self) -> Format:
+        """The format that the candidate ends up in on the device, whose rules it follows."""
+        return deployed_as(self.base.format, self.target_device)
+
 
 @dataclass(frozen=True)
 class AnalyzeOrder:
@@ -138,11 +143,6 @@ class AnalyzeOrder:
     def original(self) -> Original:
         """The caller's file, to be checked."""
         return self.step.original
-
-    @property
-    def deployed_as(self) -> Format:
-        """The format that the candidate ends up in on the device, whose rules it follows."""
-        return deployed_as(self.base.format, self.target_device)
 
 
 @dataclass(frozen=True)

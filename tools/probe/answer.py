@@ -14,8 +14,8 @@ class ProbeError(Exception):
     """Raised where the fault lies in the model, the data or what is installed, and the probe itself is fine.
 
     Attributes:
-        kind: `missing`, `load`, `input`, `run`, `output`, `memory` or `disk`.
-        model: Name of the model in the request, where it is known.
+            kind: `missing`, `load`, `input`, `run`, `output`, `memory` or `disk`.
+            model: Name of the model in the request, where it is known.
     """
 
     model: Optional[str] = None

@@ -15,6 +15,7 @@ RUNTIMES = {
     "litert": "edgewright.tools.probe.litert_session",
     "keras": "edgewright.tools.probe.keras_session",
     "torch": "edgewright.tools.probe.torch_session",
+    "tensorrt": "edgewright.tools.probe.tensorrt_session",
 }
 
 Feed = Mapping[str, Array]

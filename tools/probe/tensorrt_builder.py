@@ -82,10 +82,21 @@ class Build:
         faults = tuple(_fault(parser.get_error(number)) for number in range(parser.num_errors))
         raise Unbuildable("; ".join(fault.reason for fault in faults) or self._last_words(), faults)
 
+    def inputs(self) -> List[Tuple[str, str, Tuple[int, ...]]]:
+        """Return name, NumPy's element type and shape of each input, -1 where the graph leaves a size open."""
+        return [self._described(self._network.get_input(number)) for number in range(self._network.num_inputs)]
+
+    def outputs(self) -> List[Tuple[str, str, Tuple[int, ...]]]:
+        """Return the same of each output."""
+        return [self._described(self._network.get_output(number)) for number in range(self._network.num_outputs)]
+
     def open_inputs(self) -> Mapping[str, Tuple[int, ...]]:
-        """Return the inputs whose sizes the graph leaves open, with -1 where it does."""
-        tensors = (self._network.get_input(number) for number in range(self._network.num_inputs))
-        return {str(tensor.name): tuple(tensor.shape) for tensor in tensors if -1 in tuple(tensor.shape)}
+        """Return the inputs whose sizes the graph leaves open, with their shapes."""
+        return {name: shape for name, _, shape in self.inputs() if -1 in shape}
+
+    def _described(self, tensor: Made) -> Tuple[str, str, Tuple[int, ...]]:
+        dtype = self._trt.nptype(tensor.dtype).__name__
+        return str(tensor.name), str(dtype), tuple(int(size) for size in tensor.shape)
 
     def configured(self, shapes: Shapes, options: Options) -> Made:
         """Return the builder's configuration for a graph that was parsed.

@@ -59,8 +59,8 @@ def read_answer(
     environments = {
         name: Environment(
             label=label,
-            runtime=runtime_of(artifact),
-            runtime_version=machine.runtimes.get(runtime_of(artifact), "unknown"),
+            runtime=runtime_of(artifact, kind),
+            runtime_version=machine.runtimes.get(runtime_of(artifact, kind), "unknown"),
             threads=request.threads,
             sandbox=sandbox,
             target=target,

@@ -45,7 +45,7 @@ class Remote:
         folder = f"errand-{self._errands}"
         models = {artifact.sha256 for artifact in request.models.values()}
         files = {digest: _below(workspace, digest, made) for digest in sorted({*models, *digests_of(index)})}
-        asked = document(request, index, folder, lambda digest: digest)
+        asked = document(request, index, folder, lambda digest: digest, self._target.kind)
         self._say(Errand(request=asked, folder=folder, files=files, threads=request.threads))
         carried = self._await(progress or workspace.progress)
         self._require_answer(carried)

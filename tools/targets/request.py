@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Generic
 
-from edgewright.state.artifacts import Artifact
+from edgewright.state.artifacts import Artifact, Device, Format, deployed_as
 from edgewright.state.protocols import Protocol
 from edgewright.tools.runtimes.grid import require
 from edgewright.tools.targets.answer import (
@@ -18,6 +18,8 @@ from edgewright.tools.targets.answer import (
 )
 from edgewright.tools.workspace import Workspace
 
+# What a Jetson runs; no installation of Edgewright has it (tools/probe/session.py).
+TENSORRT = "tensorrt"
 # A dataset's index is JSON of the store: `tools/datasets/prepared.py` writes it, the probe reads it.
 Index = Mapping[str, Any]
 
@@ -63,12 +65,18 @@ class ProbeRequest(Generic[Facts]):
     protocol: Protocol | None = None
 
 
-def runtime_of(artifact: Artifact) -> str:
+def runtime_of(artifact: Artifact, kind: Device | None = None) -> str:
     """Return the name of the runtime that executes this file.
+
+    Args:
+        artifact: The file.
+        kind: What the target is, where one is enrolled: a Jetson builds an engine from an ONNX file and runs that.
 
     Raises:
         Refused: No runtime here does.
     """
+    if kind is not None and deployed_as(artifact.format, kind) is Format.TENSORRT:
+        return TENSORRT
     return require(artifact.format).name
 
 
@@ -100,7 +108,11 @@ def digests_of(index: Index) -> tuple[str, ...]:
 
 
 def document(
-    request: ProbeRequest[Facts], index: Index, folder: str, path_of: Callable[[str], str]
+    request: ProbeRequest[Facts],
+    index: Index,
+    folder: str,
+    path_of: Callable[[str], str],
+    kind: Device | None = None,
 ) -> dict[str, object]:
     """Return the request as the probe reads it.
 
@@ -109,6 +121,7 @@ def document(
         index: Of the samples that the probe gets.
         folder: Where the probe leaves its answer.
         path_of: Turns a digest into the path that the file has where the probe runs.
+        kind: What the target is, where one is enrolled.
     """
     return {
         "version": 1,
@@ -117,7 +130,7 @@ def document(
         "models": [
             {
                 "name": name,
-                "runtime": runtime_of(artifact),
+                "runtime": runtime_of(artifact, kind),
                 "path": path_of(artifact.sha256),
                 "threads": request.threads,
             }

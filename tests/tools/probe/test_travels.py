@@ -20,6 +20,7 @@ RUNTIMES_OF = {
     "litert_runner": {"ai_edge_litert", "tflite_runtime"},
     "keras_session": {"keras", "tensorflow"},
     "torch_session": {"torch"},
+    "tensorrt_session": {"tensorrt"},
 }
 
 
@@ -75,7 +76,7 @@ def test_the_file_runs_alone_and_names_what_it_lacks(tmp_path: Path) -> None:
         "version": 1,
         "error": {
             "kind": "load",
-            "message": "this probe knows the runtimes keras, litert, onnxruntime, torch, not abacus",
+            "message": "this probe knows the runtimes keras, litert, onnxruntime, tensorrt, torch, not abacus",
             "model": None,
         },
     }
