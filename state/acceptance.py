@@ -11,6 +11,12 @@ from edgewright.state.run import Run, Step
 from edgewright.state.verdict import Outcome
 from edgewright.state.waivers import AccuracyLoss, NotSustained, OtherFormat, Subject, UnfitCalibration, Waiver
 
+GRAPH_WITH_DEVICE = (
+    "a graph ships only where no device is enrolled, and this version keeps no engine: have a person accept the graph "
+    "(`edgewright approve`), and build its engine on the device with the package's build_engine.py"
+)
+"""What to do with a graph for a Jetson that is enrolled."""
+
 
 def accuracy_loss(run: Run, step: Step, rule: Rule) -> AccuracyLoss | None:
     """Return the verdict on a step that does not pass under a rule as something to accept; `None` where it passes."""

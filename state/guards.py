@@ -240,7 +240,7 @@ def _misfit(run: Run, step: Step, asked: Asked) -> Refusal | None:
         Code.FORMAT_DEVICE,
         f"packaging for {device} a file of the format {have}",
         f"{device} runs {want}",
-        _WAY_TO_FORMAT[want],
+        acceptance.GRAPH_WITH_DEVICE if step.artifact.awaits_engine else _WAY_TO_FORMAT[want],
         {"format": str(have), "wanted": str(want), "device": str(device)},
         ("P8",),
     )

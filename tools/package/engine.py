@@ -12,8 +12,8 @@ Engine = dict[str, Any]  # JSON, as the manifest's schema has it
 
 BUILDER = "build_engine.py"
 NOT_BUILT = (
-    "TensorRT engine: not built. No Jetson is enrolled, and an engine runs only on the kind of device that it was "
-    "built on; its speed, its memory and its accuracy on the device are unmeasured."
+    "TensorRT engine: not built. An engine runs only on the kind of device that it was built on, so it is built there; "
+    "its speed, memory and accuracy are unmeasured, but for what is labelled as measured on target."
 )
 # Where JetPack has it (NVIDIA Jetson Linux; TensorRT documentation, "Command-Line Programs").
 TRTEXEC = "/usr/src/tensorrt/bin/trtexec"
