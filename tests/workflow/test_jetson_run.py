@@ -58,7 +58,7 @@ async def test_an_int8_graph_reaches_a_package_that_says_its_engine_is_not_built
         profiled = await done(client, "profile_model", **arguments(small))
         run = profiled["run"]
         assert profiled["next"][0]["arguments"]["scheme"] == "fp16"
-        verdict = await step(client, "quantize", run=run, scheme="int8_static", base="original")
+        verdict = await step(client, "quantize", run=run, scheme="int8_static", base="original", ranges="minmax")
         assert verdict["numbers"]["verdict"] == "PASS"
         assert verdict["numbers"]["computed"] == Label.EMULATED_HALF
         assert any("float16 was emulated" in note for note in verdict["notes"])
@@ -103,10 +103,9 @@ def check_package(folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.system  # slow; `make test` holds the same below the client, in tests/tools/validate/test_emulated.py
 @pytest.mark.promise("P3", "P6")
-async def test_a_model_that_overflows_in_float16_fails_although_this_host_computes_it_well(
-    connect: Connect, small: Path
-) -> None:
+async def test_a_model_that_overflows_in_float16_fails_its_verdict(connect: Connect, small: Path) -> None:
     planted = half_models.overflowing_classifier(onnx.load(small / MODEL))
     onnx.save(planted, small / "planted.onnx")
     # Without calibration data nothing tells the operators that overflow: only the verdict can.
@@ -120,34 +119,20 @@ async def test_a_model_that_overflows_in_float16_fails_although_this_host_comput
         assert verdict["numbers"]["computed"] == Label.EMULATED_HALF
         assert (await refused(client, "decide", run=run, decision="keep"))["code"] == "ACCURACY_BELOW_FLOOR"
         await done(client, "decide", run=run, decision="revert")
-        # The same file for a CPU, which computes float16 in float32 as this host does.
-        here = await done(client, "profile_model", **{**asked, "target_device": "cpu-generic"})
-        await done(client, "quantize", run=here["run"], scheme="fp16", base="original")
-        await done(client, "benchmark", run=here["run"])
-        other = await done(client, "validate", run=here["run"])
-    assert (other["numbers"]["verdict"], other["numbers"]["computed"]) == ("PASS", Label.HOST)
 
 
-@pytest.mark.promise("P4", "P7", "P8", "P12")
+@pytest.mark.promise("P4", "P8", "P12")
 async def test_what_no_jetson_may_be_given_is_refused_each_in_its_own_words(connect: Connect, small: Path) -> None:
     rng = np.random.default_rng(0)
     (small / "random.engine").write_bytes(rng.bytes(4096))
     (small / "foreign.engine").write_bytes(b"ptrt" + bytes(8) + rng.bytes(4096))
-    with np.load(small / "calibration.npz") as data:
-        few_samples = {name: data[name][:300] for name in data.files}
-    np.savez(small / "calibration.npz", **few_samples)
     async with connect() as client:
         random = await refused(client, "profile_model", **arguments(small, model_path=str(small / "random.engine")))
         foreign = await refused(client, "profile_model", **arguments(small, model_path=str(small / "foreign.engine")))
-        run = (await done(client, "profile_model", **arguments(small)))["run"]
-        plugin = await refused(client, "convert", run=run, format="tensorrt", plugins=["/tmp/plugin.so"])
-        few = await refused(client, "quantize", run=run, scheme="int8_static")
-        scheme = await refused(client, "quantize", run=run, scheme="int8_dynamic")
+        plugin = await refused(client, "convert", run="run-1", format="tensorrt", plugins=["/tmp/plugin.so"])
         target = await refused(client, "profile_model", **arguments(small, target="nano"))
     assert random["code"] == "MODEL_UNSUPPORTED"
     assert "named like a TensorRT engine and is none" in random["why"]
     assert foreign["code"] == "MODEL_UNSUPPORTED"
     assert "an engine is native code" in foreign["do"]
-    assert (plugin["code"], few["code"]) == ("UNKNOWN_ARGUMENT", "CALIBRATION_UNFIT")
-    assert "300 different samples, and at least 500" in few["why"]
-    assert (scheme["code"], target["code"]) == ("SCHEME_NOT_OFFERED", "UNKNOWN_TARGET")
+    assert (plugin["code"], target["code"]) == ("UNKNOWN_ARGUMENT", "UNKNOWN_TARGET")

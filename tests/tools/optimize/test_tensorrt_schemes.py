@@ -55,13 +55,12 @@ GRAPHS = {
     "convolutions with a residual connection": (models.conv_net, {"image": (1, 3, 16, 16)}),
     "batch normalisation": (models.batch_norm_net, {"image": (1, 3, 8, 8)}),
     "attention over columns": (models.recogniser, {"line": (1, 3, 32, 64)}),
-    "weights in constants": (models.constants_net, {"x": (1, 12)}),
     "functions": (models.function_net, {"x": (1, 4)}),
     "an old opset": (models.old_net, {"image": (1, 3, 8, 8)}),
     "a subgraph that reads the main graph": (models.seen_inside_net, {"image": (1, 3, 8, 8)}),
     "depthwise": (lambda: models.one_conv([6, 9, 9], [6, 1, 3, 3], [6, 7, 7], group=6), {"x": (1, 6, 9, 9)}),
 }
-WHOLE = ("convolutions with a residual connection", "attention over columns", "depthwise", "an old opset")
+WHOLE = ("convolutions with a residual connection", "attention over columns", "depthwise")
 
 
 @pytest.mark.parametrize("name", GRAPHS)
