@@ -101,10 +101,8 @@ CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
                 "Rewrite an artifact without changing what it computes, as one step. Legal in OPTIMIZE and PACKAGE "
                 "with no candidate open. Within ONNX by operations: simplify, optimize_graph, opset. From Keras to "
                 "onnx or tflite, from PyTorch to onnx: legal in PROFILE too, where it completes the baseline of such a "
-                "source. For a Jetson, format='tensorrt' has NVIDIA's own parser and builder take the graph, as package "
-                "wants. The outputs are compared with the base's on real samples; what diverges is refused. "
-                + _LONG
-                + "Next: benchmark.",
+                "source. Jetson: format='tensorrt', for package. Outputs are compared with the base's on real samples; "
+                "what diverges is refused. " + _LONG + "Next: benchmark.",
                 requests.Convert,
                 plans.plan_convert,
             ),

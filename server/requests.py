@@ -109,8 +109,7 @@ class Quantize(Request):
         None,
         ge=100,
         le=100_000,
-        description="int8_static, int8_mixed, int16x8: samples to take ranges from; default 200 (least: ONNX 100, "
-        "TFLite 200), for a Jetson 500",
+        description="int8_static, int8_mixed, int16x8: samples to take ranges from; default 200, Jetson 500",
     )
     idempotency_key: Key = ""
 
@@ -132,7 +131,7 @@ class Convert(Request):
 
     run: RunHandle
     format: Literal["onnx", "tflite", "tensorrt"] = Field(
-        "onnx", description="Format of the result; tensorrt: checks the graph of a Jetson run with NVIDIA's parser"
+        "onnx", description="Format of the result; tensorrt: checked for a Jetson"
     )
     operations: list[Operation] | None = Field(
         None,
