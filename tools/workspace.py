@@ -87,7 +87,7 @@ class Workspace:
         return self.keep(path)
 
     def path_of(self, sha256: str) -> Path:
-        """Return where the file of this digest lies: made by this job, or in the store. It must not be written.
+        """Return where the file of this digest lies: kept by this job, or in the store. It must not be written.
 
         Raises:
             CorruptArtifact: If the store's file is missing or no longer has its digest.

@@ -80,10 +80,10 @@ def test_a_road_whose_toolchain_is_missing_names_the_line_that_installs_it(bench
 
 def test_other_formats_are_not_offered_and_nothing_is_promised(bench_of: BenchOf) -> None:
     with pytest.raises(Refused) as caught:
-        bench_of(models.mlp()).convert("simplify", to=Format.TFLITE)
+        bench_of(models.mlp()).convert("simplify", to=Format.PYTORCH)
     assert caught.value.refusal.code is Code.SCHEME_NOT_OFFERED
     assert caught.value.refusal.sentence.startswith(
-        "Refused: converting onnx to tflite. Why: this version converts onnx to onnx and onnx to tensorrt. Do: call"
+        "Refused: converting onnx to pytorch. Why: this version converts onnx to onnx and onnx to tensorrt"
     )
 
 
