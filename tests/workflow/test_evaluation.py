@@ -26,6 +26,7 @@ DISHONEST, HONEST = load("dishonest"), load("honest")
 STOPPED_LATER = {
     "optimise_without_baseline": "EVIDENCE_MISSING",
     "package_without_baseline": "EVIDENCE_MISSING",
+    "convert_what_nobody_measured": "EVIDENCE_MISSING",
     "validate_nothing": "EVIDENCE_MISSING",
     "keep_twice": "EVIDENCE_MISSING",
     "keep_after_packaging": "EVIDENCE_MISSING",
