@@ -49,10 +49,7 @@ class ToolSpec:
         )
 
 
-_LONG = (
-    "Answers within about 45 s: status 'done', or 'running' with a job to poll with get_job. "
-    "A cut connection does not stop the job. "
-)
+_LONG = "After 45 s: status 'running' and a job for get_job, which a cut connection does not stop. "
 
 CATALOG: Mapping[str, ToolSpec] = MappingProxyType(
     {

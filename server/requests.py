@@ -17,9 +17,7 @@ Base = Annotated[
         description="What to start from: 'current' (best kept), 'original', or an artifact's sha256",
     ),
 ]
-Key = Annotated[
-    str, Field(max_length=100, description="Makes a repeated call safe: the same key and arguments take effect once")
-]
+Key = Annotated[str, Field(max_length=100, description="Same key, same arguments: takes effect once")]
 Detail = Annotated[Literal["summary", "full"], Field(description="'full' adds every recorded number")]
 
 
@@ -87,14 +85,14 @@ class Quantize(Request):
     run: RunHandle
     scheme: Literal["fp16", "int8_dynamic", "int8_weight_only", "int8_static", "int8_mixed", "int16x8"] = Field(
         description="ONNX: fp16, int8_dynamic (MatMul, Gemm), int8_static (needs calibration). "
-        "int8_mixed: searches the fastest mix of int8 and float32 that passes (needs calibration). "
+        "int8_mixed: searches the fastest mix of int8 and float32 that passes (the same). "
         "TFLite: fp16, int8_dynamic, int8_weight_only, int8_static and int16x8 (need calibration)"
     )
     base: Base = "current"
     per_channel: bool = Field(True, description="int8: one scale per output channel of each weight")  # noqa: FBT003
     ranges: Ranges = Field(
         "best",
-        description="int8_static of ONNX: how activation ranges are chosen; 'best' tries several on these samples",
+        description="int8_static of ONNX: how activation ranges are chosen; 'best' tries several",
     )
     equalize: bool = Field(False, description="int8_static of ONNX: bring channels to one size across layers first")  # noqa: FBT003
     correct_bias: bool = Field(False, description="int8_static of ONNX: take mean errors out of the biases; minutes")  # noqa: FBT003
@@ -102,7 +100,7 @@ class Quantize(Request):
         "float32", description="int8_static of TFLite: type of inputs and outputs"
     )
     evaluations: float = Field(
-        6, ge=2, le=1000, description="int8_mixed: budget in whole passes over as many samples as validation has"
+        6, ge=2, le=1000, description="int8_mixed: budget in passes over as many samples as validation has"
     )
     minutes: float = Field(20, gt=0, le=1440, description="int8_mixed: budget of time")
     calibration_samples: int | None = Field(
