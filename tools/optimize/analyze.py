@@ -6,20 +6,19 @@ from math import isfinite
 
 import numpy as np
 
-from edgewright.state.artifacts import Device, Format
+from edgewright.state.artifacts import Format
 from edgewright.state.errors import Code, Refused
 from edgewright.state.sensitivity import GroupSensitivity, Sensitivity
-from edgewright.tools.optimize.calibrate.candidate import Calibrated, Calibration, Choices, Samples
+from edgewright.tools.optimize.calibrate.candidate import Calibrated, Calibration, Samples
 from edgewright.tools.optimize.calibrate.histogram import Histogram
 from edgewright.tools.optimize.calibrate.statistics import read
 from edgewright.tools.optimize.calibrating import CalibrationSamples
-from edgewright.tools.optimize.onnx_base import prepared_base, saturates
+from edgewright.tools.optimize.onnx_base import prepared_base, usual_choices
 from edgewright.tools.optimize.repair.layers import Layer, Weights, layers
 from edgewright.tools.optimize.search.groups import Group
 from edgewright.tools.optimize.search.mix import Mix
 from edgewright.tools.optimize.search.setup import Setup, set_up
 from edgewright.tools.orders import QuantizeOrder
-from edgewright.tools.runtimes.onnxruntime.quantization import integers_for
 from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
@@ -50,7 +49,7 @@ def analyze(order: QuantizeOrder, workspace: Workspace, places: Places) -> Sensi
     shutil.copyfile(workspace.path_of(order.base.sha256), float32)
     chosen = CalibrationSamples(order, workspace, "an ONNX candidate")
     samples = Samples(chosen.digest, chosen.rows, chosen.feeds, chosen.few)
-    calibration = Calibration(_choices(order), samples, workspace, order.statistics, folder)
+    calibration = Calibration(usual_choices(order.target_device), samples, workspace, order.statistics, folder)
     calibrated = calibration.calibrate(prepared_base(float32))
     setup = set_up(order, workspace, places, calibration=(calibration, calibrated), samples=samples, float32=float32)
     if not setup.mixer.groups:
@@ -61,19 +60,6 @@ def analyze(order: QuantizeOrder, workspace: Workspace, places: Places) -> Sensi
             "package the model as it is",
         )
     return _Analysis(setup, calibrated, read(workspace.path_of(calibrated.statistics))).sensitivity(order)
-
-
-def _choices(order: QuantizeOrder) -> Choices:
-    integers = integers_for(order.target_device)
-    return Choices(
-        per_channel=True,
-        ranges="best",
-        equalize=False,
-        correct_bias=False,
-        integers=integers,
-        here=order.target_device is Device.CPU_GENERIC,
-        saturates=saturates(integers, order.target_device),
-    )
 
 
 class _Analysis:

@@ -6,6 +6,7 @@ import onnx
 
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import Code, Refused
+from edgewright.tools.optimize.calibrate.candidate import Choices
 from edgewright.tools.optimize.fingerprint import fingerprint
 from edgewright.tools.optimize.upgrade import name_nodes, normalised, with_opset
 from edgewright.tools.probe import environment
@@ -33,6 +34,20 @@ def prepared_base(source: Path) -> Path:
 def saturates(integers: quantization.Integers, device: Device) -> bool:
     """Whether the candidate is for this machine's kind of processor, and 8-bit sums saturate on this one."""
     return device is Device.CPU_GENERIC and not integers.symmetric and environment.facts()["vnni"] == "no"
+
+
+def usual_choices(device: Device) -> Choices:
+    """Return how 8 bits are written for a device where nothing else was asked for."""
+    integers = quantization.integers_for(device)
+    return Choices(
+        per_channel=True,
+        ranges="best",
+        equalize=False,
+        correct_bias=False,
+        integers=integers,
+        here=device is Device.CPU_GENERIC,
+        saturates=saturates(integers, device),
+    )
 
 
 def saturation(integers: quantization.Integers, device: Device) -> tuple[str, ...]:

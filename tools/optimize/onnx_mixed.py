@@ -6,20 +6,18 @@ from typing import NoReturn
 
 from pydantic import Field
 
-from edgewright.state.artifacts import Device
 from edgewright.state.errors import Code, EdgewrightError, Refused
 from edgewright.tools.optimize.calibrate.candidate import Calibrated, Calibration, Choices, Samples
 from edgewright.tools.optimize.calibrating import CalibrationSamples
-from edgewright.tools.optimize.onnx_base import LIBRARIES, SEVEN_BITS, prepared_base, saturates, saturation
+from edgewright.tools.optimize.onnx_base import LIBRARIES, SEVEN_BITS, prepared_base, saturation, usual_choices
 from edgewright.tools.optimize.scheme import Parameters, Scheme
 from edgewright.tools.optimize.search.account import lines
-from edgewright.tools.optimize.search.judge import Judge, Rule
+from edgewright.tools.optimize.search.judge import Judge
 from edgewright.tools.optimize.search.memory import Memory
 from edgewright.tools.optimize.search.mix import Mix
 from edgewright.tools.optimize.search.search import Budget, Search
 from edgewright.tools.optimize.search.setup import set_up
 from edgewright.tools.orders import QuantizeOrder, SearchTerms
-from edgewright.tools.runtimes.onnxruntime import quantization
 from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
@@ -58,17 +56,8 @@ class Mixed(Scheme):
             samples=int(float(str(self.parameters["evaluations"])) * order.validation.n),
             seconds=SECONDS_A_MINUTE * float(str(self.parameters["minutes"])),
         )
-        integers = quantization.integers_for(order.target_device)
-        self._choices = Choices(
-            per_channel=True,
-            ranges="best",
-            equalize=False,
-            correct_bias=False,
-            integers=integers,
-            here=order.target_device is Device.CPU_GENERIC,
-            saturates=saturates(integers, order.target_device),
-        )
-        self.parameters = {**self.parameters, "integers": integers.name, **samples.parameters}
+        self._choices = usual_choices(order.target_device)
+        self.parameters = {**self.parameters, "integers": self._choices.integers.name, **samples.parameters}
 
     def run(self, source: Path, made: Path) -> tuple[str, ...]:
         """Calibrate, repair, search, and write what was found."""
@@ -91,8 +80,7 @@ class Mixed(Scheme):
                 "choose another scheme, or package the model as it is",
                 option=self.option,
             )
-        rule = Rule(self._terms.metric, self._terms.tolerance, self._terms.threads)
-        judge = Judge((self._order.base, source), setup.samples, rule, setup.apart, self._places.host)
+        judge = Judge((self._order.base, source), setup.samples, self._terms, setup.apart, self._places.host)
         rejected = [Mix(static=frozenset(names)) for names in self._terms.rejected]
         search = Search(setup, judge, self._memory(calibrated), self._budget, rejected)
         found = search.run()

@@ -1,14 +1,14 @@
 """Fewer bits for ONNX files, by ONNX Runtime's quantiser."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 import onnx
 
-from edgewright.state.artifacts import Device
-from edgewright.tools.optimize.calibrate.candidate import Calibration, Choices, Samples
+from edgewright.tools.optimize.calibrate.candidate import Calibration, Samples
 from edgewright.tools.optimize.calibrating import CalibrationSamples
 from edgewright.tools.optimize.onnx_base import (
     LIBRARIES,
@@ -17,6 +17,7 @@ from edgewright.tools.optimize.onnx_base import (
     prepared_base,
     saturates,
     saturation,
+    usual_choices,
 )
 from edgewright.tools.optimize.onnx_mixed import Mixed
 from edgewright.tools.optimize.scheme import Parameters, Scheme
@@ -94,22 +95,19 @@ class Static(Scheme):
 
     def __init__(self, order: QuantizeOrder, workspace: Workspace, _places: Places) -> None:
         super().__init__(order, self.options, LIBRARIES)
-        integers = quantization.integers_for(order.target_device)
         samples = CalibrationSamples(order, workspace, self.candidate)
         self._workspace = workspace
         self._known = order.statistics
         self._findings = samples.findings
-        self._saturation = saturation(integers, order.target_device)
-        here = order.target_device is Device.CPU_GENERIC
-        self._choices = Choices(
+        self._choices = replace(
+            usual_choices(order.target_device),
             per_channel=bool(self.parameters["per_channel"]),
             ranges=str(self.parameters["ranges"]),
             equalize=bool(self.parameters["equalize"]),
             correct_bias=bool(self.parameters["correct_bias"]),
-            integers=integers,
-            here=here,
-            saturates=saturates(integers, order.target_device),
         )
+        integers = self._choices.integers
+        self._saturation = saturation(integers, order.target_device)
         self._samples = Samples(samples.digest, samples.rows, samples.feeds, samples.few)
         self.parameters = {**self.parameters, "integers": integers.name, **samples.parameters}
 

@@ -14,6 +14,7 @@ from edgewright.state.artifacts import Artifact
 from edgewright.state.evidence import Accuracy, Dataset, Direction
 from edgewright.tools.datasets.prepared import open_dataset
 from edgewright.tools.datasets.subset import subset
+from edgewright.tools.orders import SearchTerms
 from edgewright.tools.targets.target import Target
 from edgewright.tools.validate.accuracy import measure_accuracy
 from edgewright.tools.validate.agreement import AGREEMENT_OF
@@ -27,21 +28,6 @@ PREFIX_SHARE, LEAST_PREFIX = 0.25, 48
 # them, and does worse on others: the "winner's curse" of every choice on data (Cawley and Talbot, "On Over-fitting in
 # Model Selection", JMLR 11, 2010).
 MARGIN = 0.5
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What passes.
-
-    Attributes:
-        metric: The run's.
-        tolerance: The run's largest relative drop.
-        threads: Intra-operator threads.
-    """
-
-    metric: str
-    tolerance: float
-    threads: int
 
 
 @dataclass(frozen=True)
@@ -74,22 +60,22 @@ class Judge:
     """
 
     def __init__(
-        self, base: tuple[Artifact, Path], samples: Dataset, rule: Rule, apart: Workspace, target: Target
+        self, base: tuple[Artifact, Path], samples: Dataset, terms: SearchTerms, apart: Workspace, target: Target
     ) -> None:
         """Measure the base itself.
 
         Args:
             base: What candidates are made from, and its file.
             samples: What to judge on, in `apart`.
-            rule: What passes.
+            terms: What passes.
             apart: A workspace that is never settled.
             target: Where to run.
         """
-        self._base, self._apart, self._target, self._rule = base[0], apart, target, rule
+        self._base, self._apart, self._target, self._terms = base[0], apart, target, terms
         labelled = open_dataset(samples, apart).labels is not None
-        self.measure = rule.metric if labelled else AGREEMENT_OF[metric_named(rule.metric).answers][0]
+        self.measure = terms.metric if labelled else AGREEMENT_OF[metric_named(terms.metric).answers][0]
         # Agreement counts changed answers that were wrong before too: it is a bound, and needs no margin.
-        self.allowed = rule.tolerance * (MARGIN if labelled else 1.0)
+        self.allowed = terms.tolerance * (MARGIN if labelled else 1.0)
         self.n = samples.n
         prefix = max(LEAST_PREFIX, int(PREFIX_SHARE * samples.n))
         few = [] if 2 * prefix > samples.n else [subset(samples, range(prefix), apart, apart)]
@@ -116,7 +102,7 @@ class Judge:
                 self.measure,
                 self._apart,
                 self._target,
-                threads=self._rule.threads,
+                threads=self._terms.threads,
                 reference_outputs=outputs,
                 progress=lambda *_: None,
             )

@@ -12,7 +12,7 @@ from search_bench import TERMS, broken_network, demo_network, groups_in_8_bits, 
 
 from edgewright.state.artifacts import Device
 from edgewright.state.errors import Code, Refused
-from edgewright.tools.optimize.search.judge import Judge, Rule
+from edgewright.tools.optimize.search.judge import Judge
 
 # The convolutions on either side of the tensors that lose their channels.
 LOST = {"node_Conv_128", "node_Conv_130", "node_Conv_134", "node_Conv_136"}
@@ -48,7 +48,7 @@ def test_without_labels_the_agreement_with_the_base_decides(tmp_path: Path) -> N
     bench = search_bench(demo_network(), tmp_path, labels=False)
     assert bench.calibration is not None
     base = bench.base, bench.workspace.path_of(bench.base.sha256)
-    judge = Judge(base, bench.calibration, Rule("top-1", 0.02, 1), bench.workspace, bench.target)
+    judge = Judge(base, bench.calibration, TERMS, bench.workspace, bench.target)
     assert (judge.measure, judge.allowed) == ("agreement-top-1", 0.02)
     assert judge.look(base[1]).drop == 0
     broken = demo_network()
