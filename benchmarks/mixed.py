@@ -139,7 +139,7 @@ class Bench:
             made = quantize(order, self.workspace, Places(Host(), Host()))
         except Refused as refused:
             return self.workspace.path_of(self.base.sha256), refused.refusal.why
-        account = next(line for line in made.findings if "passes over as many samples" in line)
+        account = next(line for line in made.findings if "mixes were judged" in line)
         return self.workspace.path_of(made.artifact.sha256), account
 
     def ratios(self, files: Mapping[str, Path]) -> dict[str, Ratio]:

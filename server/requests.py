@@ -99,9 +99,7 @@ class Quantize(Request):
     io_dtype: Literal["float32", "int8"] = Field(
         "float32", description="int8_static of TFLite: type of inputs and outputs"
     )
-    evaluations: float = Field(
-        6, ge=2, le=1000, description="int8_mixed: budget in passes over as many samples as validation has"
-    )
+    evaluations: float = Field(6, ge=2, le=1000, description="int8_mixed: budget, in whole evaluations")
     minutes: float = Field(20, gt=0, le=1440, description="int8_mixed: budget of time")
     calibration_samples: int | None = Field(
         None,

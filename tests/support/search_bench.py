@@ -28,21 +28,28 @@ def broken_network() -> ModelProto:
     return harden(demo_network(), only=BROKEN, barred=True)
 
 
-def search_bench(model: ModelProto, folder: Path, *, labels: bool = True, device: Device = Device.CPU_GENERIC) -> Bench:
-    """Return a bench with 100 pictures to judge by and to calibrate on, and 200 to compare outputs on."""
+def search_bench(
+    model: ModelProto,
+    folder: Path,
+    *,
+    labels: bool = True,
+    device: Device = Device.CPU_GENERIC,
+    calibration: int = 100,
+) -> Bench:
+    """Return a bench with pictures to judge by and to calibrate on, and 200 to compare outputs on."""
     bench = build_bench(model, folder, 0)
-    for name, count in (("validation", 200), ("calibration", 100)):
+    for name, count in (("validation", 200), ("calibration", calibration)):
         with np.load(DEMO / f"{name}.npz") as stored:
             kept = {key: stored[key][:count] for key in ("image", "label") if labels or key == "image"}
         np.savez(folder / "roots" / f"{name}.npz", **kept)
         text = (DEMO / f"{name}.card.json").read_text(encoding="utf-8")
         card = text if labels else text.replace('"label": "label",', "")
         (folder / "roots" / f"{name}.card.json").write_text(card, encoding="utf-8")
-    validation, calibration = (
+    validation, calibrating = (
         prepare(DataSource(str(folder / "roots" / f"{name}.npz")), (str(folder / "roots"),), bench.workspace, name)
         for name in ("validation", "calibration")
     )
-    return replace(bench, validation=validation, calibration=calibration, device=device, terms=TERMS)
+    return replace(bench, validation=validation, calibration=calibrating, device=device, terms=TERMS)
 
 
 TERMS = SearchTerms("top-1", 0.02, 1)

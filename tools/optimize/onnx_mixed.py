@@ -16,7 +16,7 @@ from edgewright.tools.optimize.search.judge import Judge
 from edgewright.tools.optimize.search.memory import Memory
 from edgewright.tools.optimize.search.mix import Mix
 from edgewright.tools.optimize.search.search import Budget, Search
-from edgewright.tools.optimize.search.setup import set_up
+from edgewright.tools.optimize.search.setup import MOST_SAMPLES, set_up
 from edgewright.tools.orders import QuantizeOrder, SearchTerms
 from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
@@ -52,8 +52,10 @@ class Mixed(Scheme):
         self._order, self._workspace, self._places = order, workspace, places
         self._findings = samples.findings
         self._samples = Samples(samples.digest, samples.rows, samples.feeds, samples.few)
+        # What a pass is: over as many samples as validation has, or over all that are judged on where those are more.
+        self._pass = max(order.validation.n, min(MOST_SAMPLES, order.calibration.n if order.calibration else 0))
         self._budget = Budget(
-            samples=int(float(str(self.parameters["evaluations"])) * order.validation.n),
+            samples=int(float(str(self.parameters["evaluations"])) * self._pass),
             seconds=SECONDS_A_MINUTE * float(str(self.parameters["minutes"])),
         )
         self._choices = usual_choices(order.target_device)
@@ -84,7 +86,7 @@ class Mixed(Scheme):
         rejected = [Mix(static=frozenset(names)) for names in self._terms.rejected]
         search = Search(setup, judge, self._memory(calibrated), self._budget, rejected)
         found = search.run()
-        said = lines(search, found, mixer, self._order.validation.n)
+        said = lines(search, found, mixer, self._pass)
         if found is None:
             self._refuse(search, said)
         mixer.write(found.mix, made)

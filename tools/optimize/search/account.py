@@ -9,19 +9,19 @@ from edgewright.tools.optimize.search.search import Search, Tried
 MOST_LINES = 20
 
 
-def lines(search: Search, found: Tried | None, mixer: Mixer, validation: int) -> tuple[str, ...]:
+def lines(search: Search, found: Tried | None, mixer: Mixer, a_pass: int) -> tuple[str, ...]:
     """Return the account of a search, a sentence a line without a full stop.
 
     Args:
         search: It, at its end.
         found: What it found.
         mixer: Knows the groups.
-        validation: Samples of the validation set, in whose passes the cost is said.
+        a_pass: Samples of one evaluation, in which the cost is said.
     """
-    spent = search.samples / validation
+    spent = search.samples / a_pass
     said = [
         f"{len(search.tried)} mixes were judged on the calibration set by {search.measure}, and may lose "
-        f"{search.allowed:.2%} there; it cost {spent:.1f} passes over as many samples as validation has",
+        f"{search.allowed:.2%} there; it cost {spent:.1f} evaluations of {a_pass} samples",
         *(_tried(each, mixer, search.times.get(each.mix)) for each in search.tried),
     ]
     if found is not None:

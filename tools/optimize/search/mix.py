@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -71,7 +71,12 @@ class Mixer:
         """
         self._calibration, self._calibrated, self._folder = calibration, calibrated, folder
         self._count = 0
-        self.groups: Mapping[str, Group] = {group.name: group for group in groups_of(calibrated.model)}
+        # What takes symmetric integers only has no operator that finds its ranges as activations come.
+        self._symmetric = calibration.choices.integers.symmetric
+        found = groups_of(calibrated.model)
+        self.groups: Mapping[str, Group] = {
+            group.name: replace(group, dynamic=False) if self._symmetric else group for group in found
+        }
 
     def starts(self) -> tuple[Mix, ...]:
         """Return the mixes to begin with: all in ranges, products dynamic and the rest in ranges, products alone."""
@@ -100,7 +105,8 @@ class Mixer:
         if mix.dynamic:
             reduce_range = self._calibrated.reduce_range
             quantize_dynamically(made, made, per_channel=True, reduce_range=reduce_range, nodes=sorted(mix.dynamic))
-        keep_islands(made)
+        if not self._symmetric:
+            keep_islands(made)
 
     def _nodes(self, names: Iterable[str]) -> list[str]:
         return [node for name in names for node in self.groups[name].nodes]
