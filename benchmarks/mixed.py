@@ -8,13 +8,12 @@ where the search's candidate fails, or is slower than the best that passes, floa
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import onnx
-from hardened_twin import harden
 from onnx import ModelProto
 from onnxruntime import InferenceSession
 from onnxruntime.quantization import (
@@ -26,7 +25,6 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
-from search_bench import DEMO, broken_network, demo_network
 
 from edgewright.state.artifacts import Artifact, Device, Format, Recipe
 from edgewright.state.errors import Refused
@@ -43,13 +41,23 @@ from edgewright.tools.targets.request import LATENCY, ProbeRequest
 from edgewright.tools.targets.target import Places
 from edgewright.tools.workspace import Workspace
 
-MODELS: Mapping[str, Callable[[], ModelProto]] = {
-    "demo": demo_network,
-    "hardened twin": lambda: harden(demo_network()),
-    "four lost layers": broken_network,
-}
+ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "server" / "demo" / "fashion_mnist"
 QUICK, CALIBRATED, SEED = PROTOCOLS[ProtocolName.QUICK], 200, 1
 Pictures = tuple[np.ndarray, np.ndarray]
+
+
+def networks() -> Mapping[str, ModelProto]:
+    """Return the models by what they are."""
+    sys.path.insert(0, str(ROOT / "tests" / "support"))
+    from hardened_twin import harden
+    from search_bench import broken_network, demo_network
+
+    return {
+        "demo": demo_network(),
+        "hardened twin": harden(demo_network()),
+        "four lost layers": broken_network(),
+    }
 
 
 def pictures(name: str) -> Pictures:
@@ -153,9 +161,9 @@ class Bench:
 def main() -> int:
     """Print a table a model; return how many models the search did worse on than the best rival that passes."""
     tolerance, lost = float(sys.argv[1]) if len(sys.argv) > 1 else 0.01, 0
-    for title, build in MODELS.items():
+    for title, model in networks().items():
         with tempfile.TemporaryDirectory() as name:
-            bench = Bench.of(build(), Path(name))
+            bench = Bench.of(model, Path(name))
             found, account = bench.search(tolerance)
             base = bench.workspace.path_of(bench.base.sha256)
             files = {"float32": base, **rivals(base), "int8_mixed": found}

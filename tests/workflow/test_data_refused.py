@@ -253,7 +253,7 @@ async def test_without_calibration_data_static_int8_is_refused_and_the_other_sch
         run = (await done(client, "profile_model", **demo_arguments(root, calibration=None)))["run"]
         for scheme, code in (
             ("int8_static", "CALIBRATION_MISSING"),
-            ("int8_mixed", "SCHEME_NOT_OFFERED"),
+            ("int8_mixed", "CALIBRATION_MISSING"),
             ("int16x8", "SCHEME_NOT_OFFERED"),
         ):
             refusal = await refused(client, "quantize", run=run, scheme=scheme)

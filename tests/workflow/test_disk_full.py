@@ -66,7 +66,9 @@ async def small_disk(settings: Settings, wait_s: float = 45) -> AsyncIterator[Sm
     async with Client(parameters) as client:
         await done(client, "get_state")
         # Through /proc, since the mount is visible in the server's namespace only.
-        [server] = [child for child in psutil.Process().children() if "edgewright.server" in child.cmdline()]
+        [server] = [
+            child for child in psutil.Process().children() if {"edgewright.server", "serve"} <= {*child.cmdline()}
+        ]
         yield SmallDisk(client, Path(f"/proc/{server.pid}/root{folder}"))
 
 

@@ -92,7 +92,8 @@ async def test_a_step_that_only_the_changed_original_prevented_is_recommended_ag
         with modified(root / "fragile.onnx"):
             refusal = await refused(client, recommended["tool"], **recommended["arguments"])
         assert refusal["code"] == "ORIGINAL_CHANGED"
-        again = (await done(client, "get_state", run=recommended["arguments"]["run"]))["next"][0]
+        stop, again = (await done(client, "get_state", run=recommended["arguments"]["run"]))["next"][:2]
+        assert (stop["tool"], "a person" in stop["why"]) == ("get_state", True)
         assert (again["tool"], again["arguments"]) == (recommended["tool"], recommended["arguments"])
 
 

@@ -183,8 +183,8 @@ def test_memory_that_runs_out_is_not_called_an_invalid_model(workspace: Workspac
 def test_a_disk_that_is_full_is_refused_as_that(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     real = host_module._start
 
-    def with_small_files(bundle: Path, request_path: Path, folder: Path, threads: int) -> subprocess.Popen[bytes]:
-        process = real(bundle, request_path, folder, threads)
+    def with_small_files(program: list[Path], folder: Path, threads: int) -> subprocess.Popen[bytes]:
+        process = real(program, folder, threads)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
         return process
 
@@ -292,8 +292,8 @@ def test_the_probe_dies_when_its_caller_stops_waiting(workspace: Workspace, monk
     started: list[subprocess.Popen[bytes]] = []
     real = host_module._start
 
-    def watched(bundle: Path, request_path: Path, folder: Path, threads: int) -> subprocess.Popen[bytes]:
-        started.append(real(bundle, request_path, folder, threads))
+    def watched(program: list[Path], folder: Path, threads: int) -> subprocess.Popen[bytes]:
+        started.append(real(program, folder, threads))
         return started[0]
 
     def interrupt(done: int, total: int, message: str) -> None:
