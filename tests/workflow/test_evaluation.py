@@ -35,7 +35,7 @@ STOPPED_LATER = {
     "restart_in_between": "CORRUPT",
 }
 QUICK = [scenario for scenario in DISHONEST.scenario if not scenario.slow]
-# `make test-system` has the slow ones.
+# `make test-system` has the slow ones, and plays every scenario once more by `edgewright eval`.
 EVERY = [
     pytest.param(scenario, id=scenario.name, marks=[pytest.mark.system] if scenario.slow else [])
     for scenario in DISHONEST.scenario
@@ -60,7 +60,7 @@ def test_there_are_thirty_dishonest_scenarios_and_each_names_guards_that_exist()
 
 
 @pytest.mark.promise("P1", "P2", "P3", "P4", "P5", "P7", "P8", "P12")
-@pytest.mark.parametrize("scenario", EVERY)
+@pytest.mark.parametrize("scenario", QUICK, ids=lambda scenario: scenario.name)
 async def test_a_dishonest_agent_is_refused_nothing_changes_and_the_advice_leads_back(
     stagehand: Stagehand, scenario: Scenario
 ) -> None:
