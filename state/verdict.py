@@ -112,6 +112,13 @@ def better(one: Accuracy, other: Accuracy) -> Accuracy:
     return other if other.value < one.value else one
 
 
+def drop_of(reference: Accuracy, candidate: Accuracy) -> float:
+    """Return the relative loss against a reference, positive when the candidate is worse, whatever the direction."""
+    sign = 1 if reference.direction is Direction.HIGHER else -1
+    worse = sign * (reference.value - candidate.value)
+    return worse / abs(reference.value) if reference.value else (0.0 if worse <= 0 else inf)
+
+
 def judge(reference: Accuracy, candidate: Accuracy, tolerance: float, rule: Rule = Rule.POINT) -> Verdict:
     """Compare a candidate with the run's reference.
 
@@ -122,8 +129,6 @@ def judge(reference: Accuracy, candidate: Accuracy, tolerance: float, rule: Rule
     """
     floor = floor_of(reference, tolerance)
     sign = 1 if reference.direction is Direction.HIGHER else -1
-    worse = sign * (reference.value - candidate.value)
-    drop = worse / abs(reference.value) if reference.value else (0.0 if worse <= 0 else float("inf"))
     paired = candidate.paired
     if paired is not None and paired.reference != reference.artifact:
         paired = None
@@ -144,7 +149,7 @@ def judge(reference: Accuracy, candidate: Accuracy, tolerance: float, rule: Rule
         baseline=reference.value,
         value=candidate.value,
         floor=floor,
-        drop=drop,
+        drop=drop_of(reference, candidate),
         tolerance=tolerance,
         n=candidate.n,
         rule=rule,

@@ -78,7 +78,8 @@ def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
         with socket.socket() as probe:
             if probe.connect_ex((LOOPBACK, port)) == 0:
                 return
-        time.sleep(0.05)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
     raise TimeoutError(f"nothing listens on port {port}; exit status {process.poll()}")
 
 

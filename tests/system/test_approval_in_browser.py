@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def served(house: House, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[byte
     while not (found := re.search(r"http://127\.0\.0\.1:\d+/[\w-]+", said.read_text())):
         assert process.poll() is None, said.read_text()
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
     yield process, found[0], said
     process.terminate()
     process.wait()

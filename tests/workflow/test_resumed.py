@@ -9,6 +9,7 @@ from PIL import Image
 from workflow import Connect, demo_arguments, done, refused
 
 from edgewright.server.settings import Settings
+from edgewright.tools.job_folder import JobFolder
 
 pytestmark = pytest.mark.anyio
 COUNT = 210
@@ -44,4 +45,5 @@ async def test_a_corrected_set_is_taken_up_where_it_was_refused(
         (folder / "200.png").write_bytes(content)
         reply = await done(client, "profile_model", **arguments)
     assert "196 of them were decoded by an earlier job that ended without an answer" in reply["summary"]
-    assert not list((settings.state_folder / "jobs").glob("*/work/lasting"))
+    jobs = (settings.state_folder / "jobs").iterdir()
+    assert [job.name for job in jobs if JobFolder(job).lasting.exists()] == []

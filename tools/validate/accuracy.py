@@ -109,10 +109,10 @@ def validate(order: ValidateOrder, workspace: Workspace, target: Target) -> Accu
         threads=order.threads,
         reference_outputs=baseline.outputs,
     )
-    return replace(accuracy, paired=_paired(order.reference, accuracy, workspace))
+    return replace(accuracy, paired=paired_with(order.reference, accuracy, workspace))
 
 
-def _paired(reference: Accuracy, accuracy: Accuracy, workspace: Workspace) -> Paired | None:
+def paired_with(reference: Accuracy, accuracy: Accuracy, workspace: Workspace) -> Paired | None:
     """Compare what each sample adds to both values, where the metric says what that is."""
     if (reference.metric, reference.dataset, reference.n) != (accuracy.metric, accuracy.dataset, accuracy.n):
         return None

@@ -14,6 +14,7 @@ import onnx
 import onnx_models as models
 import onnxruntime
 import pytest
+import recorded_cuda
 import recorded_tensorrt as recorded
 from onnx.helper import make_node as node
 
@@ -35,11 +36,11 @@ def trt(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Modu
 
 def with_cuda_python(monkeypatch: pytest.MonkeyPatch) -> None:
     parents = {"cuda": ModuleType("cuda"), "cuda.bindings": ModuleType("cuda.bindings")}
-    put(monkeypatch, {**parents, "cuda.bindings.runtime": recorded.cuda_python()})
+    put(monkeypatch, {**parents, "cuda.bindings.runtime": recorded_cuda.cuda_python()})
 
 
 def with_pycuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = {"pycuda": ModuleType("pycuda"), "pycuda.driver": recorded.pycuda_driver()}
+    there = {"pycuda": ModuleType("pycuda"), "pycuda.driver": recorded_cuda.pycuda_driver()}
     put(monkeypatch, {**there, "pycuda.autoinit": ModuleType("pycuda.autoinit")})
 
 
@@ -121,7 +122,7 @@ def test_a_node_that_is_not_taken_is_named(trt: ModuleType) -> None:
 
 
 def test_bytes_that_are_no_engine_are_not_run_and_layers_are_told(trt: ModuleType) -> None:
-    memory = cuda_memory.Runtime(recorded.cuda_python())
+    memory = cuda_memory.Runtime(recorded_cuda.cuda_python())
     with pytest.raises(ValueError, match="does not take this engine"):
         Runner(b"\x00" * 64, trt, memory)
     runner = Runner(recorded.ENGINE + models.conv_net().SerializeToString(), trt, memory)
@@ -133,7 +134,7 @@ def test_bytes_that_are_no_engine_are_not_run_and_layers_are_told(trt: ModuleTyp
 
 
 def test_memory_that_is_not_there_is_an_error_with_cudas_own_name() -> None:
-    memory = cuda_memory.Runtime(recorded.cuda_python(most_bytes=1024))
+    memory = cuda_memory.Runtime(recorded_cuda.cuda_python(most_bytes=1024))
     assert memory.memory_bytes() == (512, 1024)
     with pytest.raises(cuda_memory.CudaError, match="cudaErrorMemoryAllocation"):
         memory.allocate(4096)

@@ -35,9 +35,10 @@ def lines(search: Search, found: Tried | None, mixer: Mixer, a_pass: int) -> tup
 
 
 def _pace(search: Search, found: Tried) -> str:
-    if found.ratio is None or not search.measured:
+    if not search.measured:
         return "; times are estimated from multiply-accumulates, since none was measured on the device"
-    return f"; in {found.ratio.median:.3f} of float32's time ({found.ratio.low:.3f} to {found.ratio.high:.3f})"
+    ratio = search.times[found.mix]
+    return f"; in {ratio.median:.3f} of float32's time ({ratio.low:.3f} to {ratio.high:.3f})"
 
 
 def _tried(tried: Tried, mixer: Mixer, ratio: Ratio | None) -> str:

@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 
-import numpy as np
-
 from edgewright.state.artifacts import Artifact
 from edgewright.state.evidence import Accuracy, Dataset, Direction
+from edgewright.state.verdict import drop_of
 from edgewright.tools.datasets.prepared import open_dataset
 from edgewright.tools.datasets.subset import subset
 from edgewright.tools.orders import SearchTerms
 from edgewright.tools.targets.target import Target
-from edgewright.tools.validate.accuracy import measure_accuracy
+from edgewright.tools.validate.accuracy import measure_accuracy, paired_with
 from edgewright.tools.validate.agreement import AGREEMENT_OF
 from edgewright.tools.validate.metrics import metric_named
-from edgewright.tools.validate.paired import compare
 from edgewright.tools.workspace import Workspace
 
 # A hopeless candidate shows on this share of the samples.
@@ -55,7 +53,6 @@ class Judge:
     Attributes:
         measure: The metric that decides.
         allowed: The largest relative drop that passes here.
-        n: Samples of a whole look.
         overhead: Samples that measuring the base cost.
     """
 
@@ -76,7 +73,6 @@ class Judge:
         self.measure = terms.metric if labelled else AGREEMENT_OF[metric_named(terms.metric).answers][0]
         # Agreement counts changed answers that were wrong before too: it is a bound, and needs no margin.
         self.allowed = terms.tolerance * (MARGIN if labelled else 1.0)
-        self.n = samples.n
         prefix = max(LEAST_PREFIX, int(PREFIX_SHARE * samples.n))
         few = [] if 2 * prefix > samples.n else [subset(samples, range(prefix), apart, apart)]
         self._sets = [*few, samples]
@@ -88,7 +84,7 @@ class Judge:
         judged = Judged(inf, passes=False, samples=0)
         for part, reference in zip(self._sets, self._references, strict=True):
             accuracy = self._measured(self._base, path, part, reference.outputs)
-            drop = _drop(reference, accuracy)
+            drop = drop_of(reference, accuracy)
             judged = Judged(drop, drop <= self.allowed, part.n)
             if self._hopeless(reference, accuracy):
                 break
@@ -109,23 +105,8 @@ class Judge:
 
     def _hopeless(self, reference: Accuracy, accuracy: Accuracy) -> bool:
         """Whether even the good end of the paired interval is a loss that does not pass."""
-        before, after = (self._contributions(each) for each in (reference, accuracy))
-        if before is None or after is None:
-            return False
-        paired = compare(reference.artifact, before, after, accuracy.value)
+        paired = paired_with(reference, accuracy, self._apart)
         if paired is None:
             return False
         best = paired.high if accuracy.direction is Direction.HIGHER else -paired.low
         return best < -self.allowed * abs(reference.value)
-
-    def _contributions(self, accuracy: Accuracy) -> np.ndarray | None:
-        if accuracy.per_sample is None:
-            return None
-        values: np.ndarray = np.load(self._apart.path_of(accuracy.per_sample))
-        return values
-
-
-def _drop(reference: Accuracy, accuracy: Accuracy) -> float:
-    sign = 1 if reference.direction is Direction.HIGHER else -1
-    worse = sign * (reference.value - accuracy.value)
-    return worse / abs(reference.value) if reference.value else (0.0 if worse <= 0 else inf)

@@ -51,12 +51,10 @@ class Tried:
     Attributes:
         mix: What it was.
         judged: What was seen.
-        ratio: Its time over float32's, where it was timed.
     """
 
     mix: Mix
     judged: Judged
-    ratio: Ratio | None = None
 
 
 class Search:
@@ -97,12 +95,14 @@ class Search:
         starts = sorted(self._timed(self._at.mixer.starts()).items(), key=lambda item: item[1].median)
         whole = self._whole(starts)
         passing = [tried for tried in whole if tried.judged.passes]
-        for tried in whole:
-            if passing or self._exhausted:
+        failed = [tried for tried in whole if not tried.judged.passes]
+        # Where a slower start passes whole, a part of the fastest may still be faster.
+        for tried in failed[:1] if passing else failed:
+            found = None if self._exhausted else self._part(tried)
+            if found is not None:
+                passing.append(found)
                 break
-            found = self._part(tried)
-            passing += [found] if found else []
-        return self._fastest([*passing, *self._faster_part(whole, passing)])
+        return self._fastest(passing)
 
     def _whole(self, starts: Sequence[tuple[Mix, Ratio]]) -> list[Tried]:
         """Look at the starts as they are, the fastest first and without what is slower in 8 bits, until one passes."""
@@ -114,13 +114,6 @@ class Search:
             if tried[-1].judged.passes:
                 break
         return tried
-
-    def _faster_part(self, whole: Sequence[Tried], passing: Sequence[Tried]) -> list[Tried]:
-        """Return what passes of the fastest start, where only a slower one passes whole."""
-        if len(whole) < 2 or not whole[-1].judged.passes or self._exhausted or not passing:
-            return []
-        found = self._part(whole[0])
-        return [found] if found else []
 
     @property
     def samples(self) -> int:
@@ -235,9 +228,8 @@ class Search:
             return None
         timed = self._timed([found.mix for found in passing])
         best = min(passing, key=lambda found: timed[found.mix].median)
-        ratio = timed[best.mix]
         # The middle and not the interval: this is no verdict on times, and the benchmark that follows is one.
-        return Tried(best.mix, best.judged, ratio) if ratio.median < 1 - RESOLUTION else None
+        return best if timed[best.mix].median < 1 - RESOLUTION else None
 
     def _timed(self, mixes: Sequence[Mix]) -> Mapping[Mix, Ratio]:
         self._at.report("timing against float32")
